@@ -1,0 +1,13 @@
+# find_package(Counterwarp) gives Counterwarp::Core and, where built, Counterwarp::Nifti.
+include(CMakePackageConfigHelpers)
+set(counterwarp_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/Counterwarp")
+configure_package_config_file(
+  "${CMAKE_CURRENT_LIST_DIR}/CounterwarpConfig.cmake.in" "${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfig.cmake"
+  INSTALL_DESTINATION "${counterwarp_package_dir}")
+write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfigVersion.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfig.cmake"
+              "${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfigVersion.cmake"
+        DESTINATION "${counterwarp_package_dir}")
+install(EXPORT CounterwarpTargets NAMESPACE Counterwarp:: DESTINATION "${counterwarp_package_dir}")
+install(DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}/Logic/include/counterwarp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
