@@ -1,0 +1,78 @@
+/* The two trainers: the classifier, and the simulator of a frozen classifier. */
+#ifndef COUNTERWARP_TRAINING_H
+#define COUNTERWARP_TRAINING_H
+
+#include "counterwarp/cohort.h"
+#include "counterwarp/model.h"
+#include "counterwarp/networks.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Scans of a dataset used for training, and scans kept back to decide when to stop (indices into the dataset). */
+typedef struct cw_split {
+  const int *train, *validation;
+  int train_count, validation_count;
+} cw_split;
+
+typedef struct cw_training_options {
+  int steps, batch;
+  double learning_rate, weight_decay;
+  int evaluate_every; /* steps between evaluations; a checkpoint is written at each */
+  int patience;       /* evaluations without a better validation loss before stopping; 0: never stop early */
+  bool flip;          /* left-right flips (first index axis) as augmentation; brains, not spheres */
+  uint64_t seed;
+  const char *checkpoint; /* file for the resumable state; NULL: none */
+  bool resume;            /* continue from the checkpoint if it exists; the result has the same bits as without a stop */
+  const char *curve;      /* TSV of the learning curves, rewritten whole at each evaluation; NULL: none */
+} cw_training_options;
+
+typedef struct cw_training_summary {
+  int steps, best_step;
+  double best_loss;     /* validation loss of the weights that were kept */
+  double seconds;
+} cw_training_summary;
+
+/* Defaults: Adam 5e-4 (one cycle), weight decay 1e-4, batch 32. */
+cw_training_options cw_classifier_training_defaults(int size);
+/* Trains a classifier from scratch on balanced batches; BCE with logits.  graph is created: input "image", output
+ * "logit", inference-ready.  Cancelling through progress leaves the checkpoint and returns CW_ERROR_CANCELLED. */
+cw_status cw_train_classifier(cw_context *context, const cw_dataset *dataset, const cw_split *split,
+                              const cw_training_options *options, cw_graph **graph, cw_training_summary *summary);
+
+typedef enum cw_objective {
+  CW_OBJECTIVE_CONSTRAINED, /* least smoothness + cycle subject to the margin: a multiplier for each direction */
+  CW_OBJECTIVE_PAPER        /* the plain weighted sum */
+} cw_objective;
+
+typedef struct cw_simulator_training_options {
+  cw_training_options common; /* Adam 2e-4, weight decay 1e-4 */
+  cw_simulator_options network;
+  cw_field_model field;
+  cw_objective objective;
+  int squarings;        /* of the velocity, in training */
+  double margin;        /* logit shift b; 0: from the classifier's logits on the training scans */
+  double smoothness;    /* weight of LOSS_SMOOTH on the network's output */
+  int smoothness_norm;  /* 1 or 2 */
+  double cycle;         /* weight of the cycle's mean squared error */
+  int cycle_from;       /* first step with the cycle term */
+  double identity;      /* weight of the identity loss; 0: off */
+  double adversarial;   /* weight of the non-saturating adversarial loss; 0: off */
+} cw_simulator_training_options;
+
+cw_simulator_training_options cw_simulator_training_defaults(int size);
+/* Trains a simulator for a frozen classifier graph.  simulator is created: inputs "image", "direction"; output
+ * "field". */
+cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, const cw_split *split,
+                             const cw_graph *classifier, const cw_simulator_training_options *options,
+                             cw_graph **simulator, cw_training_summary *summary);
+
+/* One graph for a simulator's file: field network and classifier side by side (copies), as model.h describes. */
+cw_status cw_simulator_join(cw_context *context, const cw_graph *simulator, const cw_graph *classifier,
+                            cw_field_model field, cw_graph **graph);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
