@@ -15,9 +15,9 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define CW_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define CW_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define CW_PRINTF(format, first)
+#define CW_PRINTF(text, first)
 #endif
 
 typedef enum cw_status {

@@ -20,10 +20,12 @@ typedef struct cw_shape {
   int64_t d[CW_MAX_RANK];
 } cw_shape;
 
+cw_shape cw_shape_of(int rank, const int64_t *d);
 /* Shape from a list of sizes: CW_SHAPE(CW_BATCH, 16, 32, 32, 32). */
+#ifndef __cplusplus
 #define CW_SHAPE(...) \
   cw_shape_of((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__})
-cw_shape cw_shape_of(int rank, const int64_t *d);
+#endif
 /* Number of elements, with CW_BATCH taken as `batch`; 0 on overflow of int64. */
 int64_t cw_shape_elements(const cw_shape *shape, int64_t batch);
 bool cw_shape_equal(const cw_shape *a, const cw_shape *b);
@@ -186,5 +188,10 @@ void cw_plan_backward(cw_plan *plan);
 
 #ifdef __cplusplus
 }
+#include <initializer_list>
+inline cw_shape cw_shape_list(std::initializer_list<int64_t> d) {
+  return cw_shape_of(static_cast<int>(d.size()), d.begin());
+}
+#define CW_SHAPE(...) cw_shape_list({__VA_ARGS__})
 #endif
 #endif
