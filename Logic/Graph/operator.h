@@ -17,13 +17,13 @@ typedef struct cw_call {
   float *writable[CW_MAX_INPUTS]; /* batch norm's running statistics in training; else NULL */
   float *out;                     /* backward: NULL unless keep_output */
   const float *grad_out;
-  float *grad_in[CW_MAX_INPUTS];      /* NULL: not wanted */
-  bool accumulate[CW_MAX_INPUTS];     /* add to grad_in instead of overwriting it */
-  void *saved;     /* saved_bytes, kept from forward to backward */
-  void *workspace; /* workspace_bytes, not kept */
+  float *grad_in[CW_MAX_INPUTS];  /* NULL: not wanted */
+  bool accumulate[CW_MAX_INPUTS]; /* add to grad_in instead of overwriting it */
+  void *saved;                    /* saved_bytes, kept from forward to backward */
+  void *workspace;                /* workspace_bytes, not kept */
   int threads;
-  bool training;   /* CW_TRAINING and not frozen */
-  bool gradients;  /* a backward pass will follow: fill `saved` */
+  bool training;               /* CW_TRAINING and not frozen */
+  bool gradients;              /* a backward pass will follow: fill `saved` */
   uint64_t seed, step, stream; /* random numbers: cw_random_at(seed + step, stream, index) */
   float shift_margin[2];       /* LOSS_SHIFT: inject, remove */
 } cw_call;
@@ -46,10 +46,10 @@ typedef struct cw_operator_info {
 /* One table for each file of Layers. */
 extern const cw_operator_info cw_layer_conv, cw_layer_cond_conv, cw_layer_batch_norm, cw_layer_relu,
     cw_layer_leaky_relu, cw_layer_sigmoid, cw_layer_softmax, cw_layer_log_softmax, cw_layer_max_pool,
-    cw_layer_average_pool, cw_layer_global_average_pool, cw_layer_resize_nearest, cw_layer_resize_linear,
-    cw_layer_gemm, cw_layer_dropout, cw_layer_add, cw_layer_concat, cw_layer_reshape, cw_layer_warp,
-    cw_layer_exponential, cw_layer_taper, cw_layer_loss_bce, cw_layer_loss_shift, cw_layer_loss_mse,
-    cw_layer_loss_smooth, cw_layer_loss_magnitude;
+    cw_layer_average_pool, cw_layer_global_average_pool, cw_layer_resize_nearest, cw_layer_resize_linear, cw_layer_gemm,
+    cw_layer_dropout, cw_layer_add, cw_layer_concat, cw_layer_reshape, cw_layer_warp, cw_layer_exponential,
+    cw_layer_taper, cw_layer_loss_bce, cw_layer_loss_shift, cw_layer_loss_mse, cw_layer_loss_smooth,
+    cw_layer_loss_magnitude;
 
 /* The CPU's table. */
 const cw_operator_info *cw_operator_table(cw_operator op);

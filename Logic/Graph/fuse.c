@@ -1,0 +1,148 @@
+#include <string.h>
+
+#include "Graph/plan_internal.h"
+
+/* The only needed node that reads `value`, or CW_NONE if there are none or several. */
+static int single_consumer(const cw_graph *graph, const bool *needed, cw_value value) {
+  int found = CW_NONE;
+  for (int i = 0; i < graph->node_count; i++) {
+    if (!needed[i])
+      continue;
+    for (int k = 0; k < graph->nodes[i].input_count; k++)
+      if (graph->nodes[i].inputs[k] == value) {
+        if (found != CW_NONE)
+          return CW_NONE;
+        found = i;
+      }
+  }
+  return found;
+}
+
+/* The node after `value` if it is the only reader and nothing outside wants the value. */
+static int follower(const cw_graph *graph, const bool *needed, const bool *kept, cw_value value) {
+  return kept[value] ? CW_NONE : single_consumer(graph, needed, value);
+}
+
+static const cw_node_record *free_node(const cw_graph *graph, const bool *covered, int node) {
+  return node == CW_NONE || covered[node] ? NULL : &graph->nodes[node];
+}
+
+static bool halves(const cw_attributes *a) {
+  for (int i = 0; i < 3; i++)
+    if (a->kernel[i] != 2 || a->stride[i] != 2 || a->pads[i] || a->pads[i + 3])
+      return false;
+  return true;
+}
+
+static bool even_volume(const cw_shape *shape) {
+  return shape->rank == 5 && shape->d[2] % 2 == 0 && shape->d[3] % 2 == 0 && shape->d[4] % 2 == 0;
+}
+
+static bool doubles(const cw_attributes *a, const cw_shape *shape) {
+  return shape->rank == 5 && a->scale[0] == 2 && a->scale[1] == 2 && a->scale[2] == 2;
+}
+
+/* Extends a batch norm's step over what follows it; covered[] marks the nodes that it takes in. */
+static void extend_norm(const cw_graph *graph, const bool *needed, const bool *kept, cw_step *step, bool *covered) {
+  step->info = &cw_layer_norm_act;
+  step->attributes.alpha = 1;
+  step->attributes.kernel[0] = step->attributes.scale[0] = 1;
+  int next = follower(graph, needed, kept, step->output);
+  const cw_node_record *node = free_node(graph, covered, next);
+  if (node && (node->op == CW_OP_RELU || node->op == CW_OP_LEAKY_RELU) &&
+      (node->op == CW_OP_RELU || node->attributes.alpha > 0)) {
+    step->attributes.alpha = node->op == CW_OP_RELU ? 0 : node->attributes.alpha;
+    step->output = node->output;
+    step->node = next;
+    covered[next] = true;
+    next = follower(graph, needed, kept, step->output);
+    node = free_node(graph, covered, next);
+  }
+  if (!node)
+    return;
+  const cw_shape *shape = &graph->values[step->output].shape;
+  if (node->op == CW_OP_MAX_POOL && halves(&node->attributes) && even_volume(shape)) {
+    step->attributes.kernel[0] = 2;
+  } else if (node->op == CW_OP_RESIZE_NEAREST && doubles(&node->attributes, shape)) {
+    step->attributes.scale[0] = 2;
+  } else {
+    return;
+  }
+  step->output = node->output;
+  step->node = next;
+  covered[next] = true;
+  if (step->attributes.scale[0] != 2)
+    return;
+  next = follower(graph, needed, kept, step->output);
+  node = free_node(graph, covered, next);
+  if (!node || node->op != CW_OP_ADD || node->input_count != 2)
+    return;
+  const cw_value skip = node->inputs[node->inputs[0] == step->output];
+  step->inputs[5] = skip;
+  step->input_count = 6;
+  step->pass_gradient = 5;
+  step->output = node->output;
+  step->node = next;
+  covered[next] = true;
+}
+
+/* An elementwise step may overwrite its input when it alone reads it and the producer does not need it back. */
+static bool may_overwrite(const cw_graph *graph, const bool *needed, const bool *kept, const cw_node_record *node) {
+  const cw_value in = node->inputs[0];
+  if (graph->values[in].kind != CW_VALUE_ACTIVATION || follower(graph, needed, kept, in) == CW_NONE)
+    return false;
+  for (int i = 0; i < graph->node_count; i++)
+    if (graph->nodes[i].output == in)
+      return !cw_operator_table(graph->nodes[i].op)->keep_output;
+  return false;
+}
+
+static void fuse_step(const cw_graph *graph, const bool *needed, const bool *kept, const cw_node_record *node,
+                      cw_step *step, bool *covered) {
+  switch (node->op) {
+    case CW_OP_BATCH_NORM:
+      extend_norm(graph, needed, kept, step, covered);
+      break;
+    case CW_OP_RELU:
+    case CW_OP_LEAKY_RELU:
+      step->in_place =
+          may_overwrite(graph, needed, kept, node) && (node->op == CW_OP_RELU || node->attributes.alpha > 0);
+      break;
+    case CW_OP_RESHAPE:
+      step->in_place = may_overwrite(graph, needed, kept, node);
+      step->pass_gradient = step->in_place ? 0 : CW_NONE;
+      break;
+    case CW_OP_ADD:
+      step->pass_gradient = node->input_count == 2 && node->inputs[0] == node->inputs[1] ? CW_NONE : 0;
+      break;
+    default:
+      break;
+  }
+}
+
+int cw_steps_build(const cw_graph *graph, const bool *needed, const bool *kept, bool fuse, bool *covered,
+                   cw_step *steps) {
+  int count = 0;
+  memset(covered, 0, (size_t)graph->node_count * sizeof *covered);
+  for (int i = 0; i < graph->node_count; i++) {
+    const cw_node_record *node = &graph->nodes[i];
+    if (!needed[i] || covered[i])
+      continue;
+    cw_step step = {0};
+    step.info = cw_operator_table(node->op);
+    step.attributes = node->attributes;
+    step.input_count = node->input_count;
+    memcpy(step.inputs, node->inputs, sizeof step.inputs);
+    step.output = node->output;
+    step.node = i;
+    step.pass_gradient = step.saved = CW_NONE;
+    if (fuse)
+      fuse_step(graph, needed, kept, node, &step, covered);
+    /* A fused step runs where its last node stands: there all of its inputs are ready. */
+    int at = count++;
+    for (; at > 0 && steps[at - 1].node > step.node; at--)
+      steps[at] = steps[at - 1];
+    steps[at] = step;
+  }
+  return count;
+}

@@ -1,0 +1,64 @@
+/* Internal: steps of a plan and the memory they share. */
+#ifndef COUNTERWARP_GRAPH_PLAN_INTERNAL_H
+#define COUNTERWARP_GRAPH_PLAN_INTERNAL_H
+
+#include "Graph/graph_internal.h"
+
+/* One node, or several that run as one kernel. */
+typedef struct cw_step {
+  const cw_operator_info *info;
+  cw_attributes attributes;
+  cw_value inputs[CW_MAX_INPUTS];
+  int input_count;
+  cw_value output;
+  int node;          /* index of the last node it covers: the stream of its random numbers */
+  bool in_place;     /* the output takes the memory of input 0 */
+  bool forward_only; /* no gradient passes through it */
+  int pass_gradient; /* input whose gradient is the output's gradient itself, or CW_NONE */
+  size_t saved_bytes;
+  int saved; /* buffer index, or CW_NONE */
+  cw_call forward, backward;
+} cw_step;
+
+/* A piece of the arena, in use from step time `first` to `last`.  Forward step s runs at time s, its backward at
+ * 2 * steps - 1 - s. */
+typedef struct cw_buffer {
+  size_t bytes, offset;
+  int first, last;
+} cw_buffer;
+
+struct cw_plan {
+  const cw_graph *graph;
+  cw_mode mode;
+  int batch, threads;
+  uint64_t seed, step_number;
+  float margin[2];
+  bool margin_set;
+  cw_step *steps;
+  int step_count;
+  cw_buffer *buffers;
+  int buffer_count;
+  int *data_buffer, *gradient_buffer; /* [values]: buffer index or CW_NONE */
+  bool *kept;                         /* [values]: readable through cw_plan_data */
+  float **parameter_gradient;         /* [values] */
+  float *parameter_block;
+  char *arena;
+  void *workspace;
+  size_t arena_bytes, workspace_bytes, parameter_bytes;
+};
+
+/* Batch norm, [ReLU | LeakyReLU], [MaxPool 2 | nearest Resize 2, [Add]] as one kernel; see Layers/norm_act.c.
+ * Inputs: x, scale, shift, mean, variance, [skip].  attributes.alpha: slope below zero (1: no activation);
+ * kernel[0] == 2: pool; scale[0] == 2: resize. */
+extern const cw_operator_info cw_layer_norm_act;
+
+/* The steps for the nodes marked in needed[]; with fuse, neighbours become one step where no kept value lies between.
+ * steps has room for node_count entries, covered is scratch of node_count.  Returns the number of steps. */
+int cw_steps_build(const cw_graph *graph, const bool *needed, const bool *kept, bool fuse, bool *covered,
+                   cw_step *steps);
+
+/* Sets the buffers' offsets so that no two that live at the same time overlap; returns the arena's size.
+ * order: scratch of buffer_count ints. */
+size_t cw_buffers_place(cw_buffer *buffers, int count, int *order);
+
+#endif
