@@ -59,6 +59,14 @@ typedef struct cw_score {
 cw_status cw_score_map(cw_context *context, const float *map, const float *truth, const float *mask,
                        const float *region, size_t samples, cw_score *score);
 
+/* Mean of `count` values, their standard deviation (NaN below two values) and the mean's 95 % interval by Student's t
+ * (NaN below two values).  All NaN without values. */
+typedef struct cw_summary {
+  int count;
+  double mean, sd, low, high;
+} cw_summary;
+cw_summary cw_summarize(const double *values, int count);
+
 /* 0.5 (sensitivity + specificity) of logits (> 0: patient) for labels 0/1. */
 double cw_balanced_accuracy(const float *logits, const int *labels, int count);
 

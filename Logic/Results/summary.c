@@ -1,0 +1,61 @@
+/* Mean, spread and 95 % interval of a list of figures. */
+#include <math.h>
+
+#include "counterwarp/results.h"
+
+/* Probability that |t| of `freedom` degrees stays under sqrt(freedom) tan(angle): the finite series for whole degrees
+ * (Abramowitz and Stegun 26.7.3, 26.7.4). */
+static double student_within(double angle, int freedom) {
+  const double s = sin(angle), c = cos(angle);
+  double term, sum;
+  if (freedom % 2) {
+    sum = 0;
+    term = c;
+    for (int k = 1; k <= freedom - 2; k += 2) {
+      sum += term;
+      term *= c * c * (k + 1) / (k + 2);
+    }
+    return 2 / acos(-1.0) * (angle + s * sum);
+  }
+  sum = 0;
+  term = 1;
+  for (int k = 0; k <= freedom - 2; k += 2) {
+    sum += term;
+    term *= c * c * (k + 1) / (k + 2);
+  }
+  return s * sum;
+}
+
+/* t with P(|t| < t) = 0.95, by bisection of the angle. */
+static double student_95(int freedom) {
+  if (freedom > 10000)
+    return 1.959964;
+  double low = 0, high = acos(-1.0) / 2;
+  for (int i = 0; i < 60; i++) {
+    const double middle = 0.5 * (low + high);
+    if (student_within(middle, freedom) < 0.95)
+      low = middle;
+    else
+      high = middle;
+  }
+  return sqrt((double)freedom) * tan(0.5 * (low + high));
+}
+
+cw_summary cw_summarize(const double *values, int count) {
+  cw_summary summary = {count > 0 ? count : 0, NAN, NAN, NAN, NAN};
+  if (count < 1)
+    return summary;
+  double sum = 0, squares = 0;
+  for (int i = 0; i < count; i++)
+    sum += values[i];
+  summary.mean = sum / count;
+  if (count < 2)
+    return summary;
+  for (int i = 0; i < count; i++)
+    squares += (values[i] - summary.mean) * (values[i] - summary.mean);
+  summary.sd = sqrt(squares / (count - 1));
+  const double half = student_95(count - 1) * summary.sd / sqrt((double)count);
+  summary.low = summary.mean - half;
+  summary.high = summary.mean + half;
+  return summary;
+}
