@@ -8,6 +8,8 @@ write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfigV
                                  COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfig.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfigVersion.cmake"
+              "${CMAKE_CURRENT_LIST_DIR}/FindNifticlib.cmake"
+              "${CMAKE_CURRENT_LIST_DIR}/FindSerialBlas.cmake"
         DESTINATION "${counterwarp_package_dir}")
 install(EXPORT CounterwarpTargets NAMESPACE Counterwarp:: DESTINATION "${counterwarp_package_dir}")
 install(DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}/Logic/include/counterwarp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")

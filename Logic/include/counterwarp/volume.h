@@ -64,7 +64,8 @@ cw_status cw_volume_resample_labels(cw_context *context, const cw_volume *in, co
  * axis as the voxel sizes ask for), so that no detail aliases. */
 cw_status cw_volume_resample_mean(cw_context *context, const cw_volume *in, const cw_affine *between, cw_volume *out);
 
-/* In-place Gaussian smoothing of every component, sigma in voxels, truncated at 4 sigma; border: nearest sample. */
+/* In-place Gaussian smoothing of every component, sigma in voxels (0..1000), truncated at 4 sigma; border: nearest
+ * sample. */
 cw_status cw_volume_smooth(cw_context *context, cw_volume *volume, double sigma);
 
 #ifdef __cplusplus
