@@ -1,0 +1,224 @@
+// counterwarp train-simulator: the warp that moves a frozen classifier.
+#include <cmath>
+
+#include "counterwarp/networks.h"
+#include "counterwarp/warp.h"
+#include "scans.h"
+#include "training.h"
+
+namespace program {
+
+namespace {
+
+// The same subjects as the classifier's where its record knows them, unless a fold is asked for.
+Division divide(Context &context, const SimulatorRequest &request, const cw_table &table, const cw_model &classifier) {
+  if (request.fold || request.folds)
+    return divide_by_fold(context, table, request.folds.value_or(5), request.fold.value_or(0), request.fold_seed,
+                          request.seed);
+  bool known = false;
+  for (int i = 0; i < table.count; i++)
+    known = known || cw_strings_contain(&classifier.trained_on, table.scans[i].participant) ||
+            cw_strings_contain(&classifier.held_out, table.scans[i].participant);
+  if (known)
+    return divide_by_names(context, table, classifier.held_out, request.seed);
+  context.warn("the classifier's record knows none of the cohort's participants; fold 0 of 5 is held out.");
+  return divide_by_fold(context, table, 5, 0, request.fold_seed, request.seed);
+}
+
+cw_simulator_training_options read_options(const SimulatorRequest &request, int size) {
+  cw_simulator_training_options options = cw_simulator_training_defaults(size);
+  options.network.size = size;
+  options.network.seed = request.seed;
+  if (request.field)
+    options.field = *request.field == "displacement" ? CW_FIELD_DISPLACEMENT : CW_FIELD_VELOCITY;
+  if (options.field == CW_FIELD_DISPLACEMENT)
+    options.network.taper_margin = 0;
+  if (request.objective)
+    options.objective = *request.objective == "paper" ? CW_OBJECTIVE_PAPER : CW_OBJECTIVE_CONSTRAINED;
+  const auto put = [](const auto &from, auto &to) {
+    if (from)
+      to = static_cast<std::decay_t<decltype(to)>>(*from);
+  };
+  put(request.margin, options.margin);
+  put(request.smoothness, options.smoothness);
+  put(request.smoothness_norm, options.smoothness_norm);
+  put(request.cycle, options.cycle);
+  put(request.cycle_from, options.cycle_from);
+  put(request.identity, options.identity);
+  put(request.adversarial, options.adversarial);
+  put(request.squarings, options.squarings);
+  put(request.taper, options.network.taper_margin);
+  put(request.dropout, options.network.dropout);
+  options.network.route_by_direction_only = request.route_by_direction_only;
+  return options;
+}
+
+Json simulator_json(const cw_simulator_training_options &options) {
+  Json json = options_json(options.common);
+  json["field"] = options.field == CW_FIELD_VELOCITY ? "velocity" : "displacement";
+  json["objective"] = options.objective == CW_OBJECTIVE_PAPER ? "paper" : "constrained";
+  json["squarings"] = options.squarings;
+  json["margin"] = options.margin;
+  json["smoothness"] = options.smoothness;
+  json["smoothness_norm"] = options.smoothness_norm;
+  json["cycle"] = options.cycle;
+  json["cycle_from"] = options.cycle_from;
+  json["identity"] = options.identity;
+  json["adversarial"] = options.adversarial;
+  json["dropout"] = std::round(options.network.dropout * 1e6) / 1e6;
+  json["taper_margin"] = options.network.taper_margin;
+  json["route_by_direction_only"] = options.network.route_by_direction_only;
+  return json;
+}
+
+// On the model's grid: controls injected, patients healed.
+Json figures(Context &context, const cw_model &model, const cw_dataset &dataset, const std::vector<int> &rows) {
+  const cw_grid &grid = dataset.preprocessing.grid;
+  const size_t samples = cw_grid_samples(&grid);
+  std::vector<float> field(3 * samples), u(3 * samples), warped(samples), jacobian(samples);
+  Json json;
+  for (int group = 0; group < 2; group++) {
+    const float direction = group == 0 ? 1.0f : -1.0f;
+    int count = 0, moved = 0, flipped = 0;
+    size_t folded = 0;
+    std::vector<double> shifts;
+    for (const int row : rows) {
+      if (dataset.label[row] != group)
+        continue;
+      const float *input = dataset.samples + row * samples;
+      float before, after;
+      context.check(cw_model_logits(context, &model, input, 1, &before));
+      context.check(cw_model_fields(context, &model, input, 1, direction, field.data()));
+      context.check(cw_model_displacement(context, &model, field.data(), 1, u.data()));
+      cw_warp_forward(grid.size, 1, input, u.data(), warped.data(), cw_context_threads(context));
+      context.check(cw_model_logits(context, &model, warped.data(), 1, &after));
+      folded += cw_jacobian_determinant(grid.size, u.data(), false, jacobian.data(), cw_context_threads(context));
+      shifts.push_back(direction * (after - before));
+      count++;
+      moved += shifts.back() > 0;
+      flipped += direction * after > 0;
+    }
+    if (!count)
+      continue;
+    const cw_summary shift = cw_summarize(shifts.data(), count);
+    json[group == 0 ? "inject" : "remove"] = {{"scans", count},
+                                              {"moved", double(moved) / count},
+                                              {"flipped", double(flipped) / count},
+                                              {"shift", shift.mean},
+                                              {"folded_voxels", folded}};
+  }
+  return json;
+}
+
+}  // namespace
+
+void run_train_simulator(Context &context, const SimulatorRequest &request) {
+  prepare_output(request.out);
+  Model classifier(context);
+  read_model(context, request.classifier, CW_MODEL_CLASSIFIER, classifier);
+  const int size = classifier->preprocessing.grid.size[0];
+  int levels;
+  context.check(cw_network_levels(context, size, &levels), request.classifier);
+  Table table(context);
+  context.check(cw_table_read(context, request.cohort.c_str(), table.get()));
+  if (table->count == 0)
+    throw Failure(request.cohort + ": the table holds no scans.");
+  const Division division = divide(context, request, *table, *classifier);
+
+  cw_simulator_training_options options = read_options(request, size);
+  const TrainingFiles files = apply(request, options.common);
+  options.common.checkpoint = files.checkpoint.c_str();
+  options.common.curve = files.curve.c_str();
+  check_flip(classifier->preprocessing.grid, options.common.flip);
+
+  Dataset dataset(context);
+  context.check(cw_dataset_load(context, table.get(), &classifier->preprocessing, cw_nifti_read, dataset.get()));
+  context.say("Training a simulator at " + std::to_string(size) + "^3: " + std::to_string(division.train.size()) +
+              " scans to train on, " + std::to_string(division.validation.size()) + " to decide when to stop, " +
+              std::to_string(division.held_out.size()) + " held out.");
+  context.on_interruption("The same command with --resume goes on from " + files.checkpoint + ".");
+  const cw_split split = division.split();
+  Graph simulator(context);
+  cw_training_summary summary{};
+  context.check(cw_train_simulator(context, dataset.get(), &split, classifier->graph, &options, simulator.out(),
+                                   &summary));
+
+  Model model(context);
+  model->kind = CW_MODEL_SIMULATOR;
+  context.check(cw_simulator_join(context, simulator.get(), classifier->graph, options.field, &model->graph));
+  model->preprocessing = classifier->preprocessing;
+  model->field = options.field;
+  record_division(context, *table, division, *model);
+  // Whoever the classifier has learnt from is no held-out subject of the two together.
+  for (int i = 0; i < classifier->trained_on.count; i++)
+    if (!cw_strings_contain(&model->trained_on, classifier->trained_on.item[i]))
+      context.check(cw_strings_append(context, &model->trained_on, classifier->trained_on.item[i]));
+  record_template(context, *dataset, division, *model);
+  Json provenance;
+  provenance["about"] = "Simulator trained by counterwarp. For research use only.";
+  provenance["command"] = "train-simulator";
+  provenance["versions"] = {{"counterwarp", cw_version()}};
+  provenance["cohort"] = Path(request.cohort).filename().string();
+  provenance["size"] = size;
+  provenance["seed"] = request.seed;
+  provenance["scans"] = division_json(division);
+  provenance["options"] = simulator_json(options);
+  provenance["steps"] = summary.steps;
+  provenance["best_step"] = summary.best_step;
+  provenance["validation_loss"] = summary.best_loss;
+  const Json held_out = figures(context, *model, *dataset, division.held_out);
+  provenance["held_out"] = held_out;
+  if (classifier->provenance && Json::accept(classifier->provenance))
+    provenance["classifier"] = Json::parse(classifier->provenance);
+  record_provenance(context, provenance, *model);
+  context.check(cw_model_write(context, request.out.c_str(), model.get()));
+  remove_file(files.checkpoint);
+  context.say("Trained " + std::to_string(summary.steps) + " steps in " + number(summary.seconds, 3) +
+              " s; the weights of step " + std::to_string(summary.best_step) + " were kept.");
+  for (const auto &[direction, f] : held_out.items())
+    context.say("Held-out scans, " + direction + ": " + number(100 * f["moved"].get<double>(), 3) +
+                " % moved the right way, mean logit shift " + number(f["shift"], 3));
+  context.say("Wrote " + request.out);
+}
+
+void add_train_simulator(Program &program) {
+  auto request = std::make_shared<SimulatorRequest>();
+  CLI::App *command = program.add(
+      "train-simulator", "Train the simulator of a classifier",
+      "counterwarp train-simulator --cohort cohort/participants.tsv --classifier classifier.onnx --out simulator.onnx");
+  add_training_options(command, *request);
+  command->add_option("--classifier", request->classifier,
+                      "The classifier to explain; its held-out subjects are held out here too, unless --fold is given")
+      ->required();
+  command->add_option("--field", request->field, "What the network gives: velocity (no folds) or displacement")
+      ->check(CLI::IsMember({"velocity", "displacement"}));
+  command->add_option("--objective", request->objective,
+                      "constrained: the smallest warp that moves the logit by the margin; paper: a weighted sum")
+      ->check(CLI::IsMember({"constrained", "paper"}));
+  command->add_option("--margin", request->margin, "Logit shift to reach; 0: from the classifier's own logits")
+      ->check(CLI::Range(0.0, 1000.0));
+  command->add_option("--smoothness", request->smoothness, "Weight of the field's smoothness")
+      ->check(CLI::Range(0.0, 1e9));
+  command->add_option("--smoothness-norm", request->smoothness_norm, "1: absolute differences, 2: squared")
+      ->check(CLI::Range(1, 2));
+  command->add_option("--cycle", request->cycle, "Weight of the cycle's error")->check(CLI::Range(0.0, 1e9));
+  command->add_option("--cycle-from", request->cycle_from, "First step with the cycle")->check(CLI::Range(0, 10000000));
+  command->add_option("--identity", request->identity, "Weight of the identity loss")->check(CLI::Range(0.0, 1e9));
+  command->add_option("--adversarial", request->adversarial, "Weight of the adversarial loss")
+      ->check(CLI::Range(0.0, 1e9));
+  command->add_option("--squarings", request->squarings, "Squarings of the velocity in training")
+      ->check(CLI::Range(0, 12));
+  command->add_option("--taper", request->taper, "Voxels over which the velocity falls to zero at the box")
+      ->check(CLI::Range(0, 32));
+  command->add_option("--dropout", request->dropout, "Dropout of the routing")->check(CLI::Range(0.0, 0.9));
+  command->add_flag("--route-by-direction-only", request->route_by_direction_only,
+                    "Routing weights from the direction alone");
+  command->callback([&program, request] {
+    program.work = [&program, request] {
+      Context context(program.settings, request->seed);
+      run_train_simulator(context, *request);
+    };
+  });
+}
+
+}  // namespace program
