@@ -10,29 +10,45 @@ extern "C" {
 
 #define CW_CURVE_POINTS 17 /* strengths -1, -0.875, .. 1 */
 
+/* All figures are at the direction and strength asked for, except the curve.  phi is x -> x + u(x). */
 typedef struct cw_simulation {
   /* on the scan's own grid */
   cw_volume image;        /* warped scan */
   cw_volume field;        /* pull-back displacement, mm LPS */
   cw_volume jacobian;     /* det(I + du/dx) of field: above 1 where tissue shrank */
-  cw_volume log_jacobian;
-  double logit_before, logit_after;         /* of the scan and of the warped scan, both through preprocessing */
-  double curve_strength[CW_CURVE_POINTS], curve_logit[CW_CURVE_POINTS]; /* on the model's grid */
-  bool monotone;          /* the logit moves in the wanted direction at every step from strength 0 to 1 */
-  size_t folded;          /* voxels of the scan with J <= 0 */
-  double inverse_error;   /* mm: largest |phi(phi^-1(x)) - x| on the model's grid, inside the box */
-  double cycle_error;     /* RMSE(cycled, input) / RMS(input) on the model's grid, through S with the other direction */
-  double largest, mean;   /* |u| in mm on the model's grid */
+  cw_volume log_jacobian; /* as cw_volume_jacobian gives it: J <= 0 counts as 1e-3 */
+  /* Of the scan and of the warped scan, each through the whole preprocessing: the warped scan is normalised by its own
+   * intensities, as if it had been read from its file. */
+  double logit_before, logit_after;
+  /* The slider, on the model's grid: t >= 0 is the scan warped by exp(t v(x, +1)), t < 0 by exp(|t| v(x, -1)), whatever
+   * the direction asked for (displacement models: t u(x, +1), |t| u(x, -1)).  No normalisation after the warp. */
+  double curve_strength[CW_CURVE_POINTS], curve_logit[CW_CURVE_POINTS];
+  bool monotone;        /* inject: the logit rises at each of the curve's steps from 0 to 1; remove: falls at each from 0
+                         * to -1.  Tolerance 0: a step that changes nothing is not monotone */
+  size_t folded;        /* voxels of the scan with J <= 0 */
+  double inverse_error; /* mm: largest |phi(phi^-1(x)) - x| on the model's grid, over x with phi^-1(x) inside the box;
+                         * phi^-1 is the displacement at -strength, so a displacement model shows how far its -u is
+                         * from an inverse */
+  double cycle_error;   /* RMSE(cycled, input) / RMS(input) on the model's grid; cycled: the warped input through S with
+                         * the other direction, at the same strength */
+  double largest, mean; /* |u| in mm on the model's grid */
 } cw_simulation;
 
-/* Injects (+1) or removes (-1) at a strength: S on the preprocessed scan, the field carried to the scan's own grid.
- * transform maps world points of the model's space to the scan's (NULL: identity).
- * Any grid, spacing and orientation.  Free with cw_simulation_free. */
+/* Injects (+1) or removes (-1) at a strength: S on the preprocessed scan; the field of the model's grid is carried to
+ * the scan's own grid (cw_field_carry, zero outside the model's box) and applied there.
+ * transform maps world points of the model's space to the scan's (NULL: identity).  A negative strength of a velocity
+ * model applies the inverse of the positive one.  Any grid, spacing and orientation.  Free with cw_simulation_free;
+ * after an error there is nothing to free.
+ * Errors: CW_ERROR_ARGUMENT (not a simulator, direction, strength, scan off the model's grid), CW_ERROR_SHAPE (scan not
+ * scalar), CW_ERROR_NUMERIC (NaN or Inf in scan, field or logit), CW_ERROR_MEMORY, CW_ERROR_CANCELLED. */
 cw_status cw_simulate(cw_context *context, const cw_model *simulator, const cw_volume *scan,
                       const cw_affine *transform, float direction, float strength, cw_simulation *simulation);
+/* Accepts a cleared struct. */
 void cw_simulation_free(cw_context *context, cw_simulation *simulation);
 
-/* Mean and one-sample t map over `count` maps of `samples` values; t is 0 where the variance is 0. */
+/* Mean and one-sample t map, t = mean / (sd / sqrt(count)) with sd over count - 1, over `count` maps of `samples` values
+ * each; t is 0 where the variance is 0 (or count is 1).  mean and t: [samples], caller's.
+ * CW_ERROR_ARGUMENT without maps or samples, CW_ERROR_NUMERIC for NaN or Inf in a map. */
 cw_status cw_group_maps(cw_context *context, const float *const *maps, int count, size_t samples, float *mean,
                         float *t);
 
@@ -41,21 +57,26 @@ cw_status cw_group_maps(cw_context *context, const float *const *maps, int count
 typedef struct cw_region {
   int label;
   size_t voxels_before, voxels_after; /* of the label, and of the warped label */
-  double change;
+  double change; /* -1 where no voxel of the region is left */
 } cw_region;
 
-/* labels: atlas on the field's grid; field mm LPS; jacobian of that field.  Regions of at least `least` voxels, sorted
- * by label; the caller frees *regions with cw_release. */
+/* labels: atlas on the field's grid, whole numbers, 0 is background; field mm LPS; jacobian: J (not its log) of that
+ * field.  Regions of at least `least` voxels before the warp, sorted by label; the caller frees *regions with
+ * cw_release.  A region whose sum of J is not above 0 (folded all over) is left out with a warning.
+ * CW_ERROR_SHAPE if the grids differ, CW_ERROR_ARGUMENT for labels that are no whole numbers, CW_ERROR_NUMERIC for NaN
+ * or Inf. */
 cw_status cw_region_changes(cw_context *context, const cw_volume *labels, const cw_volume *field,
                             const cw_volume *jacobian, size_t least, cw_region **regions, int *count);
 
 /* A map against the truth inside a region (mask != 0 in `region`; NULL: everywhere). */
 typedef struct cw_score {
-  double signed_correlation;     /* Pearson of map and truth */
-  double normalised_correlation; /* Pearson of |map| and |truth| */
+  double signed_correlation;     /* Pearson of map and truth; 0 where one of them does not vary */
+  double normalised_correlation; /* Pearson of |map| and |truth|; likewise */
   double average_precision;      /* of |map| for mask, ties as one threshold */
   double auc;                    /* ROC, ties averaged */
 } cw_score;
+/* CW_ERROR_NUMERIC for NaN or Inf inside the region, CW_ERROR_ARGUMENT if the region is empty or the mask holds none or
+ * all of it.  O(samples) by a radix sort; 8 bytes a voxel of the region are allocated. */
 cw_status cw_score_map(cw_context *context, const float *map, const float *truth, const float *mask,
                        const float *region, size_t samples, cw_score *score);
 
@@ -67,7 +88,8 @@ typedef struct cw_summary {
 } cw_summary;
 cw_summary cw_summarize(const double *values, int count);
 
-/* 0.5 (sensitivity + specificity) of logits (> 0: patient) for labels 0/1. */
+/* 0.5 (sensitivity + specificity) of logits (> 0: patient) for labels 0/1.  A group without scans is left out of the
+ * mean; 0 without any scan.  A NaN logit counts as wrong. */
 double cw_balanced_accuracy(const float *logits, const int *labels, int count);
 
 #ifdef __cplusplus
