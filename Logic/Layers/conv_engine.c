@@ -1,0 +1,261 @@
+#include "Layers/conv_engine.h"
+
+#include <string.h>
+
+#include "Layers/conv_kernel.h"
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+enum {
+  TILE_BYTES = 320 * 1024, /* ring of a tile: stays in a core's L2 */
+  CHUNK_PLANES = 32,       /* a task marches over at most this many output planes */
+  SLACK = 64               /* floats behind a ring, for vectors that run over the end of a row */
+};
+
+const cw_conv_kernels *cw_conv_kernels_select(void) {
+#if defined(CW_HAVE_X86_KERNELS) && (defined(__GNUC__) || defined(__clang__))
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl"))
+    return &cw_conv_kernels_avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return &cw_conv_kernels_avx2;
+#endif
+  return &cw_conv_kernels_generic;
+}
+
+cw_conv_problem cw_conv_forward_problem(const cw_shape *x, const cw_shape *y, const cw_attributes *a) {
+  cw_conv_problem p;
+  p.batch = (int)x->d[0];
+  p.groups = a->groups;
+  p.in_channels = (int)x->d[1] / a->groups;
+  p.out_channels = (int)y->d[1] / a->groups;
+  for (int i = 0; i < 3; i++) {
+    p.in[i] = (int)x->d[2 + i];
+    p.out[i] = (int)y->d[2 + i];
+    p.kernel[i] = a->kernel[i];
+    p.stride[i] = a->stride[i];
+    p.dilation[i] = a->dilation[i];
+    p.pad[i] = a->pads[i];
+    p.insert[i] = 1;
+  }
+  return p;
+}
+
+cw_conv_problem cw_conv_gradient_problem(const cw_conv_problem *forward) {
+  cw_conv_problem p = *forward;
+  p.in_channels = forward->out_channels;
+  p.out_channels = forward->in_channels;
+  for (int i = 0; i < 3; i++) {
+    p.in[i] = forward->out[i];
+    p.out[i] = forward->in[i];
+    p.insert[i] = forward->stride[i];
+    p.stride[i] = 1;
+    p.pad[i] = forward->dilation[i] * (forward->kernel[i] - 1) - forward->pad[i];
+  }
+  return p;
+}
+
+static int taps_of(const cw_conv_problem *p) {
+  return p->kernel[0] * p->kernel[1] * p->kernel[2];
+}
+
+size_t cw_conv_packed_floats(const cw_conv_problem *p) {
+  return (size_t)p->groups * p->out_channels * p->in_channels * taps_of(p);
+}
+
+/* packed[group][block of co][ci][tap][co in block] */
+void cw_conv_pack(const cw_conv_problem *p, const float *w, bool transposed, float *packed) {
+  const int block = cw_conv_kernels_select()->block, taps = taps_of(p), ci = p->in_channels, co = p->out_channels;
+  for (int g = 0; g < p->groups; g++)
+    for (int o0 = 0; o0 < co; o0 += block) {
+      const int n = co - o0 < block ? co - o0 : block;
+      for (int c = 0; c < ci; c++)
+        for (int t = 0; t < taps; t++)
+          for (int o = 0; o < n; o++) {
+            const size_t in = (size_t)g * ci + c, out = (size_t)g * co + o0 + o;
+            *packed++ = transposed ? w[(in * co + o0 + o) * taps + (taps - 1 - t)] : w[(out * ci + c) * taps + t];
+          }
+    }
+}
+
+/* ---- the ring of input planes ---- */
+
+cw_conv_ring cw_conv_ring_of(const cw_conv_problem *p, int channels, int out_rows) {
+  cw_conv_ring ring;
+  ring.slots = (p->kernel[0] - 1) * p->dilation[0] + 1;
+  ring.rows = (out_rows - 1) * p->stride[1] + (p->kernel[1] - 1) * p->dilation[1] + 1;
+  const int width = (p->out[2] - 1) * p->stride[2] + (p->kernel[2] - 1) * p->dilation[2] + 1;
+  ring.phase = (width + p->stride[2] - 1) / p->stride[2];
+  ring.pitch = ring.phase * p->stride[2];
+  ring.channel = (ptrdiff_t)ring.rows * ring.pitch;
+  ring.plane = (size_t)ring.channel * channels;
+  return ring;
+}
+
+static void fill_row(const cw_conv_problem *p, const cw_conv_ring *ring, const float *x, float *row) {
+  const int pad = p->pad[2], width = p->in[2];
+  if (p->stride[2] == 1 && p->insert[2] == 1) {
+    const int left = pad < 0 ? 0 : pad < ring->pitch ? pad : ring->pitch, from = pad < 0 ? -pad : 0;
+    int count = width - from;
+    count = count < 0 ? 0 : count > ring->pitch - left ? ring->pitch - left : count;
+    memset(row, 0, (size_t)left * sizeof *row);
+    memcpy(row + left, x + from, (size_t)count * sizeof *row);
+    memset(row + left + count, 0, (size_t)(ring->pitch - left - count) * sizeof *row);
+    return;
+  }
+  for (int q = 0; q < ring->pitch; q++) {
+    const int at = q - pad, i = at / p->insert[2];
+    const bool inside = at >= 0 && at % p->insert[2] == 0 && i < width;
+    row[q % p->stride[2] * ring->phase + q / p->stride[2]] = inside ? x[i] : 0;
+  }
+}
+
+/* Index into the stored input of a coordinate of the padded, interleaved one; -1 where that is zero. */
+static int stored_index(const cw_conv_problem *p, int axis, int padded) {
+  const int at = padded - p->pad[axis];
+  return at >= 0 && at % p->insert[axis] == 0 && at / p->insert[axis] < p->in[axis] ? at / p->insert[axis] : -1;
+}
+
+void cw_conv_ring_fill(const cw_conv_problem *p, const cw_conv_ring *ring, const float *x, int channels, int z,
+                       int row0, float *plane) {
+  const int zi = stored_index(p, 0, z);
+  const size_t area = (size_t)p->in[1] * p->in[2], volume = area * p->in[0];
+  for (int c = 0; c < channels; c++)
+    for (int r = 0; r < ring->rows; r++) {
+      float *row = plane + c * ring->channel + (size_t)r * ring->pitch;
+      const int yi = zi < 0 ? -1 : stored_index(p, 1, row0 + r);
+      if (yi < 0)
+        memset(row, 0, (size_t)ring->pitch * sizeof *row);
+      else
+        fill_row(p, ring, x + c * volume + zi * area + (size_t)yi * p->in[2], row);
+    }
+}
+
+ptrdiff_t cw_conv_ring_tap(const cw_conv_problem *p, const cw_conv_ring *ring, int ky, int kx) {
+  const int shift = kx * p->dilation[2];
+  return (ptrdiff_t)ky * p->dilation[1] * ring->pitch + shift % p->stride[2] * ring->phase + shift / p->stride[2];
+}
+
+/* ---- one tile: some rows of a chunk of planes of one sample and group ---- */
+
+static int tile_rows(const cw_conv_problem *p) {
+  int rows = p->out[1];
+  while (rows > 4) {
+    const cw_conv_ring ring = cw_conv_ring_of(p, p->in_channels, rows);
+    if (ring.plane * ring.slots * sizeof(float) <= TILE_BYTES)
+      break;
+    rows = (rows + 1) / 2;
+  }
+  return rows;
+}
+
+static size_t thread_floats(const cw_conv_problem *p) {
+  const cw_conv_ring ring = cw_conv_ring_of(p, p->in_channels, tile_rows(p));
+  const size_t taps = ((size_t)taps_of(p) * sizeof(ptrdiff_t) + sizeof(float) - 1) / sizeof(float);
+  return (taps + ring.plane * ring.slots + SLACK + 15) / 16 * 16;
+}
+
+size_t cw_conv_run_workspace(const cw_conv_problem *p, int threads) {
+  return thread_floats(p) * sizeof(float) * threads;
+}
+
+typedef struct tile_job {
+  const cw_conv_problem *p;
+  const cw_conv_kernels *kernels;
+  cw_conv_ring ring;
+  const float *x, *packed, *bias; /* of the sample and group */
+  float *y;
+  bool accumulate;
+} tile_job;
+
+/* All output channels of one plane tile. */
+static void tile_plane(const tile_job *job, const float *planes, const ptrdiff_t *taps, int z, int y0, int rows) {
+  const cw_conv_problem *p = job->p;
+  const cw_conv_kernels *kernels = job->kernels;
+  const int lanes = kernels->lanes, per_row = (p->out[2] + lanes - 1) / lanes, total = rows * per_row;
+  const size_t area = (size_t)p->out[1] * p->out[2], volume = area * p->out[0];
+  cw_conv_tile tile;
+  tile.x = planes;
+  tile.channel_stride = job->ring.channel;
+  tile.channels = p->in_channels;
+  tile.taps = taps_of(p);
+  tile.tap = taps;
+  tile.y_channel_stride = (ptrdiff_t)volume;
+  tile.accumulate = job->accumulate;
+  for (int o = 0; o < p->out_channels; o += kernels->block) {
+    const int block = p->out_channels - o < kernels->block ? p->out_channels - o : kernels->block;
+    const int vectors = kernels->vectors[block];
+    tile.w = job->packed + (size_t)o * p->in_channels * tile.taps;
+    tile.bias = job->bias ? job->bias + o : NULL;
+    for (int q = 0; q < total; q += vectors) {
+      for (int j = 0; j < vectors; j++) {
+        /* Vectors past the end repeat the last one and store nothing. */
+        const int v = q + j < total ? q + j : total - 1, row = v / per_row, column = v % per_row * lanes;
+        tile.base[j] = (ptrdiff_t)row * p->stride[1] * job->ring.pitch + column;
+        tile.y[j] = job->y + o * volume + z * area + (size_t)(y0 + row) * p->out[2] + column;
+        tile.valid[j] = q + j < total ? (p->out[2] - column < lanes ? p->out[2] - column : lanes) : 0;
+      }
+      kernels->tile[block](&tile);
+    }
+  }
+}
+
+static void run_tile(const tile_job *job, int z0, int z1, int y0, int rows, float *scratch) {
+  const cw_conv_problem *p = job->p;
+  const cw_conv_ring *ring = &job->ring;
+  ptrdiff_t *taps = (ptrdiff_t *)scratch;
+  float *planes = scratch + ((size_t)taps_of(p) * sizeof(ptrdiff_t) + sizeof(float) - 1) / sizeof(float);
+  memset(planes + ring->plane * ring->slots, 0, SLACK * sizeof(float));
+  int filled = z0 * p->stride[0]; /* next plane of the padded input to fetch */
+  for (int z = z0; z < z1; z++) {
+    const int first = z * p->stride[0];
+    if (filled < first)
+      filled = first;
+    for (; filled < first + ring->slots; filled++)
+      cw_conv_ring_fill(p, ring, job->x, p->in_channels, filled, y0 * p->stride[1],
+                        planes + (size_t)(filled % ring->slots) * ring->plane);
+    int t = 0;
+    for (int kz = 0; kz < p->kernel[0]; kz++)
+      for (int ky = 0; ky < p->kernel[1]; ky++)
+        for (int kx = 0; kx < p->kernel[2]; kx++)
+          taps[t++] = (ptrdiff_t)((first + kz * p->dilation[0]) % ring->slots) * (ptrdiff_t)ring->plane +
+                      cw_conv_ring_tap(p, ring, ky, kx);
+    tile_plane(job, planes, taps, z, y0, rows);
+  }
+}
+
+void cw_conv_run(const cw_conv_problem *p, const float *x, const float *packed, size_t packed_stride, const float *bias,
+                 size_t bias_stride, float *y, bool accumulate, void *workspace, int threads) {
+  const cw_conv_kernels *kernels = cw_conv_kernels_select();
+  const int rows = tile_rows(p), row_tiles = (p->out[1] + rows - 1) / rows;
+  const int chunks = (p->out[0] + CHUNK_PLANES - 1) / CHUNK_PLANES;
+  const long tasks = (long)p->batch * p->groups * chunks * row_tiles;
+  const size_t in_volume = (size_t)p->in[0] * p->in[1] * p->in[2],
+               out_volume = (size_t)p->out[0] * p->out[1] * p->out[2];
+  const size_t group_floats = cw_conv_packed_floats(p) / p->groups, floats = thread_floats(p);
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (long task = 0; task < tasks; task++) {
+#ifdef _OPENMP
+    float *scratch = (float *)workspace + floats * (size_t)omp_get_thread_num();
+#else
+    float *scratch = workspace;
+#endif
+    const int tile = (int)(task % row_tiles), chunk = (int)(task / row_tiles % chunks);
+    const size_t group = (size_t)(task / row_tiles / chunks % p->groups),
+                 n = (size_t)(task / row_tiles / chunks / p->groups);
+    tile_job job;
+    job.p = p;
+    job.kernels = kernels;
+    job.ring = cw_conv_ring_of(p, p->in_channels, rows);
+    job.x = x + (n * p->groups + group) * p->in_channels * in_volume;
+    job.packed = packed + n * packed_stride + group * group_floats;
+    job.bias = bias ? bias + n * bias_stride + group * p->out_channels : NULL;
+    job.y = y + (n * p->groups + group) * p->out_channels * out_volume;
+    job.accumulate = accumulate;
+    const int y0 = tile * rows, z0 = chunk * CHUNK_PLANES;
+    const int z1 = z0 + CHUNK_PLANES < p->out[0] ? z0 + CHUNK_PLANES : p->out[0];
+    run_tile(&job, z0, z1, y0, p->out[1] - y0 < rows ? p->out[1] - y0 : rows, scratch);
+  }
+}
