@@ -1,0 +1,94 @@
+/* Exponential of a stationary velocity field by scaling and squaring (Arsigny et al. 2006), and its adjoint. */
+#include <string.h>
+
+#include "counterwarp/warp.h"
+#include "Tensor/dispatch.h"
+#include "Warp/grid_cell.h"
+
+enum { PART = 16384, MOST_SQUARINGS = 12 };
+
+CW_CLONES static void scale_part(size_t n, float factor, const float *from, float *to) {
+#pragma omp simd
+  for (size_t i = 0; i < n; i++)
+    to[i] = factor * from[i];
+}
+
+CW_CLONES static void add_scaled(size_t n, float factor, const float *from, float *to) {
+#pragma omp simd
+  for (size_t i = 0; i < n; i++)
+    to[i] += factor * from[i];
+}
+
+static void scale_field(size_t n, float factor, const float *from, float *to, int threads) {
+  const long parts = (long)((n + PART - 1) / PART);
+#pragma omp parallel for schedule(static) num_threads(cw_team(threads, parts < 1024 ? (int)parts : 1024))
+  for (long part = 0; part < parts; part++) {
+    const size_t at = (size_t)part * PART;
+    scale_part(n - at < PART ? n - at : PART, factor, from + at, to + at);
+  }
+}
+
+void cw_exponential_forward(const int size[3], const float *v, float scale, int squarings, bool keep_steps,
+                            float *steps, float *u, int threads) {
+  const size_t field = 3 * cw_samples(size);
+  const float factor = ldexpf(scale, -squarings);
+  if (keep_steps) {
+    scale_field(field, factor, v, squarings ? steps : u, threads);
+    for (int n = 0; n < squarings; n++) {
+      const float *step = steps + n * field;
+      cw_compose_forward(size, step, step, n + 1 < squarings ? steps + (n + 1) * field : u, threads);
+    }
+    return;
+  }
+  /* The two fields take turns, so that the last squaring writes u. */
+  float *now = squarings % 2 ? steps : u, *next = squarings % 2 ? u : steps;
+  scale_field(field, factor, v, now, threads);
+  for (int n = 0; n < squarings; n++) {
+    cw_compose_forward(size, now, now, next, threads);
+    float *const swap = now;
+    now = next;
+    next = swap;
+  }
+}
+
+void cw_exponential_backward(const int size[3], float scale, int squarings, const float *steps, const float *grad_u,
+                             float *grad_v, float *workspace) {
+  const size_t field = 3 * cw_samples(size);
+  const float *grad = grad_u;
+  for (int n = squarings - 1; n >= 0; n--) {
+    float *next = workspace + (n % 2) * field;
+    const float *step = steps + n * field;
+    memset(next, 0, field * sizeof *next);
+    cw_compose_backward(size, step, step, grad, next, next);
+    grad = next;
+  }
+  add_scaled(field, ldexpf(scale, -squarings), grad, grad_v);
+}
+
+int cw_exponential_squarings(const int size[3], const float *v, float scale) {
+  const size_t samples = cw_samples(size), step[3] = {1, (size_t)size[0], (size_t)size[0] * size[1]};
+  double length = 0, slope = 0;
+  for (int k = 0; k < size[2]; k++)
+    for (int j = 0; j < size[1]; j++)
+      for (int i = 0; i < size[0]; i++) {
+        const int at[3] = {i, j, k};
+        const float *p = v + ((size_t)k * size[1] + j) * size[0] + i;
+        double square = 0;
+        for (int axis = 0; axis < 3; axis++, p += samples) {
+          double row = 0;
+          square += (double)p[0] * p[0];
+          for (int by = 0; by < 3; by++)
+            if (at[by] + 1 < size[by])
+              row += fabs((double)p[step[by]] - p[0]);
+          if (!(row <= slope)) /* NaN is kept */
+            slope = row;
+        }
+        if (!(square <= length))
+          length = square;
+      }
+  const double largest = fabs((double)scale) * fmax(slope, sqrt(length));
+  int squarings = 0;
+  while (squarings < MOST_SQUARINGS && !(ldexp(largest, -squarings) < 0.5))
+    squarings++;
+  return squarings;
+}
