@@ -1,0 +1,35 @@
+// Figures over many simulations: how scans moved, scores against a known truth, transfer to a second classifier,
+// regions.
+#pragma once
+
+#include "anatomy.h"
+#include "simulations.h"
+
+namespace program {
+
+// Shares moved, flipped and monotone, logit shift, folds, cycle and inverse error of some simulations.
+Json tally(const std::vector<SimulatedScan> &simulations);
+// One row a simulation.
+Rows scan_rows(const std::vector<SimulatedScan> &simulations);
+
+// log J against the truth (injection against +truth, removal against -truth): a row a scan, then the mean as a Json.
+// Null where no scan has a truth.
+Json score_truth(Context &context, const std::vector<SimulatedScan> &simulations, Rows &rows);
+
+// What a classifier that the simulator never saw says to the written images.
+Json transfer(Context &context, const std::string &classifier, const std::vector<SimulatedScan> &simulations,
+              Rows &rows);
+
+// One region of the table: its change of volume in % over the scans.
+struct RegionFigure {
+  int label;
+  std::string name;
+  double inside;  // share of the region that lies in the scans' field of view
+  cw_summary change;
+};
+// Regions with enough voxels and enough of them inside the field of view, sorted by change, the wanted sign first
+// (injection shrinks, removal grows).  The atlas lies in the cohort's world space.
+std::vector<RegionFigure> region_figures(Context &context, const cw_volume &atlas, const LabelTable &names, int least,
+                                         double coverage, const std::vector<SimulatedScan> &simulations);
+
+}  // namespace program
