@@ -1,0 +1,33 @@
+// The parts of the page, as JSON that the page's script draws.
+#pragma once
+
+#include "evaluation.h"
+
+namespace program {
+
+// All that the page can show; what was not given stays empty.
+struct ReportSources {
+  std::vector<SimulatedScan> simulations;
+  Json group;                    // group.json, null without --group
+  Path group_folder;
+  Rows regions;
+  Json classifier, simulator;    // the models' provenance, null where not given
+  Json transfer;                 // by direction, null where no second classifier was given
+  Rows classifier_curve, simulator_curve;
+};
+
+// Sentences about whether the explanation can be trusted: {"state": good | poor | open, "text": ..}.
+Json verdict_part(const ReportSources &sources);
+// Figures by direction: tally, transfer, scores.
+Json figures_part(const ReportSources &sources);
+// Logits along the strength: every held-out scan and their mean, by direction.
+Json strength_part(const ReportSources &sources);
+Json region_part(const ReportSources &sources);
+Json curve_part(const Rows &curve);
+
+// Before, after and change of volume of some scans, in three planes.
+Json example_part(Context &context, const ReportSources &sources, const std::vector<std::string> &ids, int count);
+// Mean and t maps over the template (null: no background) of the model.
+Json map_part(Context &context, const ReportSources &sources, const cw_model *model);
+
+}  // namespace program
