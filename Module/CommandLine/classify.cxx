@@ -28,7 +28,8 @@ void run_classify(Context &context, const ClassifyRequest &request) {
     context.check(cw_model_logits(context, model.get(), input.data(), 1, &logit), scan.image);
     table.rows.push_back({scan.id, scan.participant, scan.session.empty() ? "n/a" : scan.session,
                           scan.group.empty() ? "n/a" : scan.group, apart ? (*apart ? "true" : "false") : "n/a",
-                          number(logit), number(1 / (1 + std::exp(-double(logit)))), logit > 0 ? "patient" : "control"});
+                          number(logit), number(1 / (1 + std::exp(-double(logit)))),
+                          logit > 0 ? "patient" : "control"});
     if (!scan.group.empty() && apart) {
       logits[*apart].push_back(logit);
       labels[*apart].push_back(scan.group == "patient");

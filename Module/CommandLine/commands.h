@@ -105,8 +105,8 @@ void run_report(Context &context, const ReportRequest &request);
 
 struct DemoRequest {
   std::string out, brain, atlas, labels;
-  int subjects = 0;        // 0: the default's
-  double effort = 1;       // scales the training steps
+  int subjects = 0;   // 0: the default's
+  double effort = 1;  // scales the training steps
   uint64_t seed = 1;
 };
 void run_demo(Context &context, const DemoRequest &request);

@@ -12,8 +12,8 @@ namespace {
 Json summary_json(const std::vector<double> &values) {
   const cw_summary s = cw_summarize(values.data(), static_cast<int>(values.size()));
   const auto finite = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
-  return {{"n", s.count}, {"mean", finite(s.mean)}, {"sd", finite(s.sd)}, {"low", finite(s.low)},
-          {"high", finite(s.high)}};
+  return {
+      {"n", s.count}, {"mean", finite(s.mean)}, {"sd", finite(s.sd)}, {"low", finite(s.low)}, {"high", finite(s.high)}};
 }
 
 std::string truth(bool value) {
@@ -76,9 +76,20 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
 
 Rows scan_rows(const std::vector<SimulatedScan> &simulations) {
   Rows rows;
-  rows.columns = {"id",       "direction",     "group",       "held_out",         "logit_before",
-                  "logit_after", "moved",      "flipped",     "monotone",         "folded_voxels",
-                  "cycle_error", "inverse_error_mm", "largest_displacement_mm", "mean_displacement_mm"};
+  rows.columns = {"id",
+                  "direction",
+                  "group",
+                  "held_out",
+                  "logit_before",
+                  "logit_after",
+                  "moved",
+                  "flipped",
+                  "monotone",
+                  "folded_voxels",
+                  "cycle_error",
+                  "inverse_error_mm",
+                  "largest_displacement_mm",
+                  "mean_displacement_mm"};
   for (const SimulatedScan &s : simulations) {
     const auto figure = [&](const char *name) { return number(s.record.at(name).get<double>()); };
     rows.rows.push_back({s.scan.id, s.direction, s.scan.group.empty() ? "n/a" : s.scan.group, truth(s.is_held_out()),
@@ -91,7 +102,7 @@ Rows scan_rows(const std::vector<SimulatedScan> &simulations) {
 }
 
 Json score_truth(Context &context, const std::vector<SimulatedScan> &simulations, Rows &rows) {
-  rows.columns = {"id",  "direction", "signed_correlation", "normalised_correlation", "average_precision",
+  rows.columns = {"id",  "direction",          "signed_correlation", "normalised_correlation", "average_precision",
                   "auc", "log_j_where_shrunk", "truth_where_shrunk"};
   std::vector<double> figures[6];
   for (const SimulatedScan &s : simulations) {
@@ -119,10 +130,10 @@ Json score_truth(Context &context, const std::vector<SimulatedScan> &simulations
       }
     }
     cw_score score;
-    context.check(cw_score_map(context, map->data, known->data, mask->data, region->data, samples, &score),
-                  s.scan.id);
-    const double values[6] = {score.signed_correlation, score.normalised_correlation, score.average_precision,
-                              score.auc, count ? sum[0] / count : NAN, count ? sum[1] / count : NAN};
+    context.check(cw_score_map(context, map->data, known->data, mask->data, region->data, samples, &score), s.scan.id);
+    const double values[6] = {score.signed_correlation,     score.normalised_correlation,
+                              score.average_precision,      score.auc,
+                              count ? sum[0] / count : NAN, count ? sum[1] / count : NAN};
     std::vector<std::string> row = {s.scan.id, s.direction};
     for (int i = 0; i < 6; i++) {
       row.push_back(number(values[i]));

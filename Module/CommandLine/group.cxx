@@ -61,8 +61,9 @@ void write_regions(Context &context, const GroupRequest &request,
   Volume atlas(context);
   context.check(cw_nifti_read(context, request.atlas.c_str(), atlas.get()));
   Rows table;
-  table.columns = {"region", "direction", "label", "n", "mean_change_percent", "sd_percent", "low_95_percent",
-                   "high_95_percent", "inside_field_of_view"};
+  table.columns = {
+      "region",          "direction",           "label", "n", "mean_change_percent", "sd_percent", "low_95_percent",
+      "high_95_percent", "inside_field_of_view"};
   Json all;
   for (int d = 0; d < 2; d++) {
     Json list = Json::array();

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "owned.h"
 #include "context.h"
+#include "owned.h"
 
 namespace program {
 

@@ -84,18 +84,21 @@ Json verdict_part(const ReportSources &sources) {
     say(list, moved >= 0.95 && monotone >= 0.9 ? "good" : "poor",
         std::string(inject ? "Injection moves " : "Removal moves ") + share_of(moved, pairs.size()) + " held-out " +
             (inject ? "controls towards patient" : "patients towards control") + " and carries " +
-            share_of(t["flipped"], pairs.size()) + " across the classifier's boundary; the logit is monotone along the strength for " +
+            share_of(t["flipped"], pairs.size()) +
+            " across the classifier's boundary; the logit is monotone along the strength for " +
             share_of(monotone, pairs.size()) + ".");
     const size_t folded = t["folded_voxels"];
     say(list, folded == 0 ? "good" : "poor",
         std::string(inject ? "Injection" : "Removal") +
-            (folded == 0 ? " folds no voxel" : " folds " + std::to_string(folded) + " voxels in " +
-                                                    std::to_string(t["folded_scans"].get<int>()) + " scans") +
+            (folded == 0 ? " folds no voxel"
+                         : " folds " + std::to_string(folded) + " voxels in " +
+                               std::to_string(t["folded_scans"].get<int>()) + " scans") +
             "; undone by the other direction, scans come back with an error of " +
             percent(t["cycle_error"]["mean"], 2) + ".");
   }
   if (!any)
-    say(list, "poor", "No simulation of a held-out scan is among the results; what follows may rest on training scans.");
+    say(list, "poor",
+        "No simulation of a held-out scan is among the results; what follows may rest on training scans.");
   say_regions(sources, list);
   if (sources.transfer.is_object()) {
     for (const auto &[direction, t] : sources.transfer.items())

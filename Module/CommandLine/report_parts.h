@@ -8,11 +8,11 @@ namespace program {
 // All that the page can show; what was not given stays empty.
 struct ReportSources {
   std::vector<SimulatedScan> simulations;
-  Json group;                    // group.json, null without --group
+  Json group;  // group.json, null without --group
   Path group_folder;
   Rows regions;
-  Json classifier, simulator;    // the models' provenance, null where not given
-  Json transfer;                 // by direction, null where no second classifier was given
+  Json classifier, simulator;  // the models' provenance, null where not given
+  Json transfer;               // by direction, null where no second classifier was given
   Rows classifier_curve, simulator_curve;
 };
 

@@ -15,7 +15,10 @@ const Plane planes[] = {Plane::axial, Plane::coronal, Plane::sagittal};
 
 Json plane_json(Plane plane) {
   const PlaneWords words = words_of(plane);
-  return {{"plane", words.name}, {"left", words.left}, {"right", words.right}, {"top", words.top},
+  return {{"plane", words.name},
+          {"left", words.left},
+          {"right", words.right},
+          {"top", words.top},
           {"bottom", words.bottom}};
 }
 
@@ -78,8 +81,7 @@ Json example_part(Context &context, const ReportSources &sources, const std::vec
         !cw_grid_same(&example.after->grid, &example.change->grid, 0.01))
       throw Failure(s->scan.id + ": the scan and its simulation are not on the same grid.");
     to_percent(*example.change);
-    changes.insert(changes.end(), example.change->data,
-                   example.change->data + cw_grid_samples(&example.change->grid));
+    changes.insert(changes.end(), example.change->data, example.change->data + cw_grid_samples(&example.change->grid));
     examples.push_back(std::move(example));
   }
   const double scale = round_up(absolute_quantile(changes, 0.999));
@@ -154,8 +156,8 @@ Json map_part(Context &context, const ReportSources &sources, const cw_model *mo
     context.check(cw_volume_create(context, &grid, 1, background.get()));
     if (model && model->template_samples && cw_grid_same(&model->preprocessing.grid, &grid, 0.01))
       std::copy(model->template_samples, model->template_samples + cw_grid_samples(&grid), background->data);
-    const double white = absolute_quantile(
-        std::vector<float>(background->data, background->data + cw_grid_samples(&grid)), 0.998);
+    const double white =
+        absolute_quantile(std::vector<float>(background->data, background->data + cw_grid_samples(&grid)), 0.998);
     Json json;
     json["direction"] = maps.direction;
     json["scans"] = sources.group["directions"][maps.direction]["scans"];

@@ -10,10 +10,10 @@
 namespace program {
 
 struct Scan {
-  std::string id;                     // participant[_session]; names the outputs
+  std::string id;  // participant[_session]; names the outputs
   std::string participant, session;
-  std::string group;                  // "control", "patient", "" if unknown
-  std::string image, transform;       // files; transform "" for none
+  std::string group;             // "control", "patient", "" if unknown
+  std::string image, transform;  // files; transform "" for none
   std::string truth_logjac, truth_mask, truth_region;
 };
 

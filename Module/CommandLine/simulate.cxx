@@ -25,13 +25,11 @@ Json side_car(const SimulateRequest &request, const cw_model &model, const std::
   json["direction"] = request.direction;
   json["strength"] = request.strength;
   json["held_out"] = apart ? Json(*apart) : Json();
-  json["held_out_reason"] =
-      !apart   ? "the model's record does not know this participant (--participant names it)"
-      : *apart ? "the model's record says that this subject took no part in its training"
-               : "the model's record says that this subject took part in its training";
-  json["logit"] = {{"before", simulation.logit_before},
-                   {"after", simulation.logit_after},
-                   {"shift_in_wanted_direction", shift}};
+  json["held_out_reason"] = !apart   ? "the model's record does not know this participant (--participant names it)"
+                            : *apart ? "the model's record says that this subject took no part in its training"
+                                     : "the model's record says that this subject took part in its training";
+  json["logit"] = {
+      {"before", simulation.logit_before}, {"after", simulation.logit_after}, {"shift_in_wanted_direction", shift}};
   json["moved"] = shift > 0;
   json["flipped"] = sign * simulation.logit_after > 0;
   json["monotone"] = simulation.monotone;
@@ -87,22 +85,22 @@ bool stands(const SimulateRequest &request, const std::string &model_print, cons
   }
 }
 
-void simulate_scan(Context &context, const SimulateRequest &request, const Model &model,
-                   const std::string &model_print, const Scan &scan, const std::optional<bool> &apart) {
+void simulate_scan(Context &context, const SimulateRequest &request, const Model &model, const std::string &model_print,
+                   const Scan &scan, const std::optional<bool> &apart) {
   Volume volume(context);
   read_image(context, scan, volume);
   const auto transform = read_transform(context, scan);
   if (model->template_samples) {
     std::vector<float> input(cw_grid_samples(&model->preprocessing.grid));
-    context.check(
-        cw_preprocess(context, &model->preprocessing, volume.get(), pointer(transform), input.data()), scan.image);
+    context.check(cw_preprocess(context, &model->preprocessing, volume.get(), pointer(transform), input.data()),
+                  scan.image);
     cw_preprocess_inspect(context, &model->preprocessing, input.data(), model->template_samples, scan.image.c_str());
   }
   Simulation simulation(context);
-  context.check(cw_simulate(context, model.get(), volume.get(), pointer(transform),
-                            request.direction == "inject" ? 1.0f : -1.0f, static_cast<float>(request.strength),
-                            simulation.get()),
-                scan.image);
+  context.check(
+      cw_simulate(context, model.get(), volume.get(), pointer(transform), request.direction == "inject" ? 1.0f : -1.0f,
+                  static_cast<float>(request.strength), simulation.get()),
+      scan.image);
   if (simulation->folded)
     context.warn(scan.id + ": " + std::to_string(simulation->folded) + " voxels folded (J <= 0).");
   const SimulationNames names(scan.id, request.direction);
@@ -116,8 +114,7 @@ void simulate_scan(Context &context, const SimulateRequest &request, const Model
                                      request.convention == "lps" ? CW_FIELD_LPS : CW_FIELD_RAS));
   put(names.jacobian, simulation->jacobian);
   put(names.log_jacobian, simulation->log_jacobian);
-  write_json(folder / names.side_car,
-             side_car(request, *model, model_print, scan, apart, transform, *simulation));
+  write_json(folder / names.side_car, side_car(request, *model, model_print, scan, apart, transform, *simulation));
 }
 
 }  // namespace
@@ -128,9 +125,9 @@ void run_simulate(Context &context, const SimulateRequest &request) {
   const std::string model_print = fingerprint(request.model);
   const bool from_table = !request.cohort.empty();
   std::vector<Scan> scans;
-  for (const Scan &scan : from_table ? scans_of_table(context, request.cohort)
-                                     : std::vector<Scan>{scan_of_file(request.scan, request.transform,
-                                                                      request.participant)})
+  for (const Scan &scan : from_table
+                              ? scans_of_table(context, request.cohort)
+                              : std::vector<Scan>{scan_of_file(request.scan, request.transform, request.participant)})
     if ((request.group.empty() || scan.group == request.group) &&
         (!request.held_out_only || held_out(*model, scan, from_table) == true))
       scans.push_back(scan);
@@ -183,8 +180,9 @@ void add_simulate(Program &program) {
       ->needs(cohort);
   command->add_flag("--held-out-only", request->held_out_only, "Only scans whose subject took no part in training")
       ->needs(cohort);
-  command->add_option("--convention", request->convention,
-                      "Numbers of the field: ras (intent 1006: Slicer) or lps (intent 1007: ANTs, ITK 5.2)")
+  command
+      ->add_option("--convention", request->convention,
+                   "Numbers of the field: ras (intent 1006: Slicer) or lps (intent 1007: ANTs, ITK 5.2)")
       ->check(CLI::IsMember({"ras", "lps"}))
       ->capture_default_str();
   command->add_flag("--resume", request->resume, "Pass over scans whose results stand already");

@@ -141,8 +141,8 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
   context.check(cw_model_write(context, request.out.c_str(), model.get()));
   remove_file(files.checkpoint);
   context.say("Trained " + std::to_string(summary.steps) + " steps in " + number(summary.seconds, 3) +
-              " s; the weights of step " + std::to_string(summary.best_step) +
-              " were kept (validation loss " + number(summary.best_loss, 3) + ").");
+              " s; the weights of step " + std::to_string(summary.best_step) + " were kept (validation loss " +
+              number(summary.best_loss, 3) + ").");
   if (held_out.contains("balanced_accuracy"))
     context.say("Balanced accuracy on held-out scans: " + number(held_out["balanced_accuracy"], 3));
   context.say("Wrote " + request.out);
@@ -150,8 +150,9 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
 
 void add_train_classifier(Program &program) {
   auto request = std::make_shared<ClassifierRequest>();
-  CLI::App *command = program.add("train-classifier", "Train the reference classifier on a cohort",
-                                  "counterwarp train-classifier --cohort cohort/participants.tsv --out classifier.onnx");
+  CLI::App *command =
+      program.add("train-classifier", "Train the reference classifier on a cohort",
+                  "counterwarp train-classifier --cohort cohort/participants.tsv --out classifier.onnx");
   add_training_options(command, *request);
   command->add_option("--size", request->size,
                       "Voxels a side of the model's grid: 32..128, divisible by 16. Default: the first scan's if it "

@@ -140,8 +140,8 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
   const cw_split split = division.split();
   Graph simulator(context);
   cw_training_summary summary{};
-  context.check(cw_train_simulator(context, dataset.get(), &split, classifier->graph, &options, simulator.out(),
-                                   &summary));
+  context.check(
+      cw_train_simulator(context, dataset.get(), &split, classifier->graph, &options, simulator.out(), &summary));
 
   Model model(context);
   model->kind = CW_MODEL_SIMULATOR;
@@ -187,13 +187,15 @@ void add_train_simulator(Program &program) {
       "train-simulator", "Train the simulator of a classifier",
       "counterwarp train-simulator --cohort cohort/participants.tsv --classifier classifier.onnx --out simulator.onnx");
   add_training_options(command, *request);
-  command->add_option("--classifier", request->classifier,
-                      "The classifier to explain; its held-out subjects are held out here too, unless --fold is given")
+  command
+      ->add_option("--classifier", request->classifier,
+                   "The classifier to explain; its held-out subjects are held out here too, unless --fold is given")
       ->required();
   command->add_option("--field", request->field, "What the network gives: velocity (no folds) or displacement")
       ->check(CLI::IsMember({"velocity", "displacement"}));
-  command->add_option("--objective", request->objective,
-                      "constrained: the smallest warp that moves the logit by the margin; paper: a weighted sum")
+  command
+      ->add_option("--objective", request->objective,
+                   "constrained: the smallest warp that moves the logit by the margin; paper: a weighted sum")
       ->check(CLI::IsMember({"constrained", "paper"}));
   command->add_option("--margin", request->margin, "Logit shift to reach; 0: from the classifier's own logits")
       ->check(CLI::Range(0.0, 1000.0));

@@ -104,8 +104,9 @@ void add_training_options(CLI::App *command, TrainingRequest &request) {
   command->add_option("--weight-decay", request.weight_decay, "Weight decay")->check(CLI::Range(0.0, 1.0));
   command->add_option("--evaluate-every", request.evaluate_every, "Steps between evaluations and checkpoints")
       ->check(CLI::Range(1, 1000000));
-  command->add_option("--patience", request.patience,
-                      "Evaluations without a better validation loss before stopping; 0: run all steps")
+  command
+      ->add_option("--patience", request.patience,
+                   "Evaluations without a better validation loss before stopping; 0: run all steps")
       ->check(CLI::Range(0, 1000000));
   command->add_option("--flip", request.flip, "Left-right flips as augmentation: true or false");
   command->add_flag("--resume", request.resume, "Go on from the checkpoint OUT.checkpoint, if it exists");

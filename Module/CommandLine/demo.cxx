@@ -1,0 +1,126 @@
+// counterwarp demo: the whole job on the embedded default.
+#include <algorithm>
+
+#include "anatomy.h"
+#include "commands.h"
+#include "files.h"
+
+namespace program {
+
+namespace {
+
+// The job's size, fit for some six minutes on two cores.
+constexpr int size = 32, subjects = 100;
+constexpr int classifier_steps = 360, second_steps = 300, simulator_steps = 250, batch = 16;
+
+int scaled(int steps, double effort) {
+  return std::max(2, static_cast<int>(steps * effort));
+}
+
+}  // namespace
+
+void run_demo(Context &context, const DemoRequest &request) {
+  const Anatomy anatomy = find_anatomy(request.brain, request.atlas, request.labels);
+  const Path out = request.out;
+  make_folder(out);
+  const std::string table = (out / "cohort" / "participants.tsv").string();
+  const std::string first = (out / "classifier.onnx").string(), second = (out / "second.onnx").string();
+  const std::string simulator = (out / "simulator.onnx").string(), page = (out / "report.html").string();
+  const auto step = [&](int n, const char *what) { context.say(std::to_string(n) + " of 7: " + what); };
+
+  step(1, "a cohort of brains with smaller hippocampi in patients");
+  CohortRequest cohort;
+  cohort.kind = "brains";
+  cohort.out = (out / "cohort").string();
+  cohort.brain = anatomy.brain.string();
+  cohort.atlas = anatomy.atlas.string();
+  cohort.labels = anatomy.labels.string();
+  cohort.size = size;
+  cohort.subjects = request.subjects ? request.subjects : subjects;
+  cohort.seed = request.seed;
+  run_cohort(context, cohort);
+
+  step(2, "the classifier");
+  ClassifierRequest training;
+  training.cohort = table;
+  training.out = first;
+  training.batch = batch;
+  training.flip = true;
+  training.steps = scaled(classifier_steps, request.effort);
+  training.seed = request.seed;
+  run_train_classifier(context, training);
+
+  step(3, "a second classifier, apart, to ask about the simulated scans");
+  training.out = second;
+  training.steps = scaled(second_steps, request.effort);
+  training.seed = request.seed + 1;
+  run_train_classifier(context, training);
+
+  step(4, "the simulator");
+  SimulatorRequest simulation;
+  simulation.cohort = table;
+  simulation.classifier = first;
+  simulation.out = simulator;
+  simulation.batch = batch;
+  simulation.flip = true;
+  simulation.steps = scaled(simulator_steps, request.effort);
+  simulation.seed = request.seed;
+  run_train_simulator(context, simulation);
+
+  step(5, "held-out scans: the disease injected into controls, removed from patients");
+  SimulateRequest simulate;
+  simulate.model = simulator;
+  simulate.out = (out / "simulations").string();
+  simulate.cohort = table;
+  simulate.held_out_only = true;
+  simulate.direction = "inject";
+  simulate.group = "control";
+  run_simulate(context, simulate);
+  simulate.direction = "remove";
+  simulate.group = "patient";
+  run_simulate(context, simulate);
+
+  step(6, "what they have in common");
+  GroupRequest group;
+  group.simulations = simulate.out;
+  group.cohort = table;
+  group.atlas = anatomy.atlas.string();
+  group.labels = anatomy.labels.string();
+  group.second = second;
+  group.out = (out / "group").string();
+  run_group(context, group);
+
+  step(7, "the page");
+  ReportRequest report;
+  report.out = page;
+  report.simulations = simulate.out;
+  report.cohort = table;
+  report.group = group.out;
+  report.classifier = first;
+  report.simulator = simulator;
+  report.title = "Smaller hippocampi: what the classifier has seen";
+  run_report(context, report);
+  print("The page with the results: " + std::filesystem::absolute(page).string() + "\n");
+}
+
+void add_demo(Program &program) {
+  auto request = std::make_shared<DemoRequest>();
+  CLI::App *command =
+      program.add("demo", "The whole job on a cohort of brains, in some minutes", "counterwarp demo --out demo");
+  command->add_option("--out", request->out, "Folder for everything")->required();
+  command->add_option("--subjects", request->subjects, "Subjects in each of the two groups")
+      ->check(CLI::Range(1, 5000));
+  command->add_option("--effort", request->effort, "Factor on the training steps")->check(CLI::Range(0.001, 100.0));
+  command->add_option("--seed", request->seed, "Seed of every random number")->capture_default_str();
+  command->add_option("--brain", request->brain, "Skull-stripped T1. Default: ch2bet of mricron-data");
+  command->add_option("--atlas", request->atlas, "Labels on the same grid. Default: AAL of mricron-data");
+  command->add_option("--labels", request->labels, "The atlas's table of names");
+  command->callback([&program, request] {
+    program.work = [&program, request] {
+      Context context(program.settings, request->seed);
+      run_demo(context, *request);
+    };
+  });
+}
+
+}  // namespace program

@@ -1,0 +1,18 @@
+# Script: writes C++ source OUT that defines, in NAMESPACE, one std::string_view for each "name=file" of FILES
+# (separated by |).
+string(REPLACE "|" ";" FILES "${FILES}")
+set(text "// Made from files of Resources; not for editing.\n#include \"${HEADER}\"\n\nnamespace {\n")
+set(views "")
+foreach(pair ${FILES})
+  string(REGEX MATCH "^([^=]+)=(.*)$" ok "${pair}")
+  set(name "${CMAKE_MATCH_1}")
+  file(READ "${CMAKE_MATCH_2}" hex HEX)
+  string(LENGTH "${hex}" digits)
+  math(EXPR bytes "${digits} / 2")
+  string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+  string(APPEND text "const unsigned char ${name}_bytes[] = {\n${hex}0};\n")
+  string(APPEND views "const std::string_view ${name}(reinterpret_cast<const char *>(${name}_bytes), ${bytes});\n")
+endforeach()
+string(APPEND text "}  // namespace\n\nnamespace ${NAMESPACE} {\n${views}}  // namespace ${NAMESPACE}\n")
+file(WRITE "${OUT}" "${text}")

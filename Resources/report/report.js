@@ -1,0 +1,260 @@
+"use strict";
+// Draws the page from the JSON block; text always goes in as text, never as markup.
+(function () {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const page = document.getElementById("page");
+  const blue = "#2f62c9", red = "#c4472a", grey = "#5a6675";
+  const names = { inject: "Injection into controls", remove: "Removal from patients" };
+
+  function make(tag, options, ...children) {
+    const node = document.createElement(tag);
+    for (const [key, value] of Object.entries(options || {}))
+      if (key === "text") node.textContent = value;
+      else if (key === "style") Object.assign(node.style, value);
+      else node.setAttribute(key, value);
+    for (const child of children) if (child) node.append(child);
+    return node;
+  }
+
+  function section(title, note) {
+    const node = make("section", {}, make("h2", { text: title }));
+    if (note) node.append(make("p", { class: "note", text: note }));
+    page.append(node);
+    return node;
+  }
+
+  const known = (value) => typeof value === "number" && isFinite(value);
+  const plain = (value, digits) => (known(value) ? Number(value.toPrecision(digits || 3)).toString() : "n/a");
+  const percent = (value) => (known(value) ? plain(100 * value) + " %" : "n/a");
+  const signed = (value) => (known(value) ? (value > 0 ? "+" : "") + value.toFixed(1) : "n/a");
+  const spread = (s) => (s && known(s.mean) ? plain(s.mean) + (known(s.sd) ? " ± " + plain(s.sd, 2) : "") : "n/a");
+
+  function table(head, rows) {
+    const body = make("tbody");
+    for (const row of rows) {
+      const line = make("tr");
+      row.forEach((cell, i) => {
+        const item = make(i === 0 ? "th" : "td", i === 0 ? { scope: "row" } : {});
+        item.append(cell instanceof Node ? cell : String(cell));
+        line.append(item);
+      });
+      body.append(line);
+    }
+    const top = make("tr");
+    for (const text of head) top.append(make("th", { scope: "col", text }));
+    return make("div", { class: "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, top), body));
+  }
+
+  function slice(plane, picture, what) {
+    return make("figure", { class: "slice" },
+      make("img", { src: plane[picture], alt: plane.plane + " slice, " + what }),
+      make("span", { class: "l", text: plane.left }), make("span", { class: "r", text: plane.right }),
+      make("span", { class: "t", text: plane.top }), make("span", { class: "b", text: plane.bottom }));
+  }
+
+  function legend(strip, scale, unit, words) {
+    return make("div", { class: "legend" },
+      make("div", { class: "words" }, make("span", { text: words[0] }), make("span", { text: words[1] })),
+      make("img", { src: strip, alt: "colours from " + words[0] + " to " + words[1] }),
+      make("div", { class: "ends" }, make("span", { text: "−" + scale + unit + " and below" }),
+        make("span", { text: "0" }), make("span", { text: "+" + scale + unit + " and above" })));
+  }
+
+  function chart(parent, type, datasets, x, y, options) {
+    const canvas = make("canvas", { role: "img", "aria-label": (options && options.label) || y });
+    parent.append(make("div", { class: "chart" }, canvas));
+    return new Chart(canvas, {
+      type,
+      data: { datasets },
+      options: {
+        animation: false, maintainAspectRatio: false, parsing: false, normalized: true,
+        interaction: { mode: "nearest", intersect: false },
+        scales: {
+          x: { type: "linear", title: { display: true, text: x }, min: options && options.min, max: options && options.max },
+          y: { type: (options && options.scale) || "linear", title: { display: true, text: y } },
+        },
+        plugins: {
+          legend: { display: datasets.length < 6, position: "bottom",
+                    labels: { boxWidth: 16, boxHeight: 2 } },
+          tooltip: { callbacks: { title: (items) => items[0].dataset.label,
+                                  label: (item) => x + " " + plain(item.parsed.x) + ": " + plain(item.parsed.y, 4) } },
+        },
+      },
+    });
+  }
+
+  function line(label, points, color, width, extra) {
+    return Object.assign({ label, data: points, borderColor: color, backgroundColor: color, borderWidth: width,
+                           pointRadius: 0, pointHitRadius: 4 }, extra || {});
+  }
+
+  // ---- head and verdict
+  page.append(make("header", {}, make("h1", { text: data.title }),
+    make("p", { text: "What a classifier of 3-D images has seen, shown as a change of tissue volume. Counterwarp " + data.version + "." }),
+    make("p", { class: "use", text: "For research use only" })));
+  {
+    const node = section("What the results say");
+    const list = make("ul", { class: "verdict" });
+    const word = { good: "holds", poor: "caution", open: "open" };
+    for (const item of data.verdict)
+      list.append(make("li", {}, make("span", { class: "state " + item.state, text: word[item.state] }),
+        make("span", { text: item.text })));
+    node.append(list);
+  }
+
+  // ---- examples
+  if (data.examples.scans.length) {
+    const node = section("Before, after, and what changed",
+      "Radiological convention: the patient's right is on the left of axial and coronal slices; sagittal slices look from the side, anterior to the left. " +
+      "Each scan is cut where its volume changes most. Typical scans: their logit shift is the middle one of their direction, unless others were asked for.");
+    for (const scan of data.examples.scans) {
+      const title = (scan.direction === "inject" ? "Disease injected: " : "Disease removed: ") + scan.id;
+      const held = scan.held_out === true ? "held out" : scan.held_out === false ? "used in training" : "not in the model's record";
+      const box = make("div", { class: "case" }, make("h3", { text: title }),
+        make("p", { class: "note", text: (scan.group ? scan.group + ", " : "") + held + "; logit " + plain(scan.before) + " before, " +
+          plain(scan.after) + " after; largest displacement " + plain(scan.largest_mm, 2) + " mm." }));
+      const grid = make("div", { class: "slices three" });
+      for (const head of ["Before", "After", "After, with change of tissue volume"])
+        grid.append(make("div", { class: "head", text: head }));
+      for (const plane of scan.planes)
+        grid.append(slice(plane, "before", "before"), slice(plane, "after", "after"), slice(plane, "change", "change of tissue volume"));
+      box.append(grid);
+      node.append(box);
+    }
+    node.append(legend(data.examples.legend, data.examples.scale, " %", ["tissue shrinks", "tissue grows"]));
+  }
+
+  // ---- figures
+  if (Object.keys(data.figures).length) {
+    const node = section("Held-out scans in figures",
+      "Injection is judged on controls, removal on patients; no scan here took part in training.");
+    const columns = Object.keys(data.figures);
+    const rows = [];
+    const row = (label, value) => rows.push([label, ...columns.map((c) => value(data.figures[c]) )]);
+    row("Scans", (f) => f.tally.scans);
+    row("Moved the right way", (f) => percent(f.tally.moved));
+    row("Across the classifier's boundary", (f) => percent(f.tally.flipped));
+    row("Logit monotone along the strength", (f) => percent(f.tally.monotone));
+    row("Logit shift (mean ± sd)", (f) => spread(f.tally.logit_shift));
+    row("Misclassified to begin with", (f) => f.tally.misclassified);
+    row("Folded voxels", (f) => f.tally.folded_voxels);
+    row("Cycle error, relative", (f) => spread(f.tally.cycle_error));
+    row("Largest error of the inverse", (f) => plain(f.tally.largest_inverse_error_mm, 2) + " mm");
+    row("Largest displacement", (f) => plain(f.tally.largest_displacement_mm, 2) + " mm");
+    if (columns.some((c) => data.figures[c].transfer)) {
+      row("Second classifier: moved", (f) => (f.transfer ? percent(f.transfer.moved) : "n/a"));
+      row("Second classifier: across its boundary", (f) => (f.transfer ? percent(f.transfer.flipped) : "n/a"));
+      row("Second classifier: logit shift", (f) => (f.transfer ? spread(f.transfer.logit_shift) : "n/a"));
+    }
+    if (columns.some((c) => data.figures[c].scores)) {
+      const score = (key) => (f) => (f.scores ? spread(f.scores[key]) : "n/a");
+      row("Truth: signed correlation of log J", score("signed_correlation"));
+      row("Truth: correlation of |log J|", score("normalised_correlation"));
+      row("Truth: average precision", score("average_precision"));
+      row("Truth: area under the ROC curve", score("auc"));
+    }
+    node.append(table(["", ...columns.map((c) => names[c])], rows));
+  }
+
+  // ---- strength
+  if (Object.keys(data.strength).length) {
+    const node = section("Logit along the strength",
+      "Each thin line is a held-out scan, the thick one their mean. Above 0 the classifier says patient. Strength 1 is what the simulator was trained for.");
+    const columns = make("div", { class: "columns" });
+    node.append(columns);
+    for (const [direction, part] of Object.entries(data.strength)) {
+      const box = make("div", {}, make("h3", { text: names[direction] }));
+      columns.append(box);
+      const color = direction === "inject" ? red : blue;
+      const from = part.strength.findIndex((s) => s >= 0);
+      const points = (logit) => logit.slice(from).map((y, i) => ({ x: part.strength[from + i], y }));
+      const sets = [line("mean of " + part.scans.length, points(part.mean), color, 4)];
+      for (const scan of part.scans) sets.push(line(scan.id, points(scan.logit), color + "55", 1));
+      sets.push(line("boundary", [{ x: 0, y: 0 }, { x: 1, y: 0 }], grey, 1, { borderDash: [4, 4] }));
+      chart(box, "line", sets, "strength", "logit", { min: 0, max: 1, label: names[direction] + ": logit along the strength" });
+    }
+  }
+
+  // ---- group maps
+  if (data.maps.directions && data.maps.directions.length) {
+    const node = section("Where tissue changes in the group",
+      "Mean change of tissue volume over held-out scans (the mean of −log J as a percentage), and its one-sample t, on the model's grid over the mean training scan. Below 0: tissue shrinks.");
+    for (const map of data.maps.directions) {
+      const box = make("div", { class: "case" }, make("h3", { text: names[map.direction] + " (" + map.scans + " scans)" }));
+      for (const [picture, head] of [["mean", "Mean change of volume"], ["t", "t"]]) {
+        const grid = make("div", { class: "slices three" });
+        box.append(make("p", { class: "note", text: head, style: { margin: "8px 0 4px" } }), grid);
+        for (const plane of map.planes) grid.append(slice(plane, picture, head));
+      }
+      node.append(box);
+    }
+    node.append(legend(data.maps.legend, data.maps.mean_scale, " %", ["tissue shrinks", "tissue grows"]),
+      legend(data.maps.legend, data.maps.t_scale, "", ["t below 0", "t above 0"]));
+  }
+
+  // ---- regions
+  if (Object.keys(data.regions).length) {
+    const node = section("Regions",
+      "Change of tissue volume of each region in %, over held-out scans: N / (sum of J) − 1 over the voxels of its warped label; mean, standard deviation, and 95 % interval of the mean.");
+    const columns = make("div", { class: "columns" });
+    node.append(columns);
+    for (const direction of ["inject", "remove"]) {
+      const rows = data.regions[direction];
+      if (!rows) continue;
+      const reach = Math.max(1e-9, ...rows.flatMap((r) => [r.mean, r.low, r.high].filter(known).map(Math.abs)));
+      const at = (value) => 50 + 50 * Math.max(-1, Math.min(1, value / reach));
+      const bar = (r) => {
+        const box = make("span", { class: "bar", "aria-hidden": "true" });
+        const ends = [at(0), at(r.mean)].sort((a, b) => a - b);
+        box.append(make("i", { style: { left: ends[0] + "%", width: ends[1] - ends[0] + "%", background: r.mean < 0 ? blue : red } }));
+        if (known(r.low))
+          box.append(make("b", { style: { left: at(r.low) + "%", width: at(r.high) - at(r.low) + "%" } }));
+        box.append(make("u", { style: { left: "50%" } }));
+        return box;
+      };
+      const cells = (r) => [r.region.replace(/_/g, " "), signed(r.mean), known(r.sd) ? r.sd.toFixed(1) : "n/a",
+        known(r.low) ? signed(r.low) + " to " + signed(r.high) : "n/a", bar(r)];
+      const head = ["Region", "mean %", "sd", "95 % interval", ""];
+      const box = make("div", {}, make("h3", { text: names[direction] }), table(head, rows.slice(0, 10).map(cells)));
+      if (rows.length > 10)
+        box.append(make("details", {}, make("summary", { text: "All " + rows.length + " regions" }), table(head, rows.slice(10).map(cells))));
+      columns.append(box);
+    }
+  }
+
+  // ---- learning curves: columns that differ only in what they were measured on share a chart
+  for (const [who, title] of [["classifier", "Learning curves of the classifier"], ["simulator", "Learning curves of the simulator"]]) {
+    const { columns, rows } = data.curves[who];
+    if (!columns.length || !rows.length) continue;
+    const node = section(title);
+    const charts = make("div", { class: "charts" });
+    node.append(charts);
+    const step = Math.max(0, columns.indexOf("step"));
+    const groups = new Map();
+    columns.forEach((name, i) => {
+      if (i === step || name === "seconds" || !rows.some((r) => known(r[i]))) return;
+      const key = name.replace(/(^|_)(train|training|validation|valid|val|inject|remove)(?=_|$)/g, "").replace(/^_/, "") || name;
+      if (!groups.has(key)) groups.set(key, []);
+      groups.get(key).push(i);
+    });
+    const palette = [blue, red, "#2e8a6b", "#8a5bb0", grey];
+    for (const [key, group] of groups) {
+      const sets = group.map((i, n) => line(columns[i].replace(/_/g, " "),
+        rows.filter((r) => known(r[i])).map((r) => ({ x: r[step], y: r[i] })), palette[n % palette.length], 2));
+      chart(charts, "line", sets, "step", key.replace(/_/g, " "), { label: title + ": " + key });
+    }
+  }
+
+  // ---- how to read
+  {
+    const node = section("How to read it");
+    node.append(make("p", { text: data.sign }));
+    node.append(make("p", { text: "A scan that moves the right way proves little by itself: the worst deformations do that too. What tells is whether a second classifier, trained apart, is moved by the same images, whether the warp can be undone, and whether nothing folds." }));
+    for (const [who, record] of Object.entries(data.models))
+      if (record)
+        node.append(make("details", {}, make("summary", { text: "Record of the " + who }),
+          make("pre", { text: JSON.stringify(record, null, 2) })));
+  }
+  page.append(make("footer", { text: "For research use only; not for diagnosis. Made by Counterwarp " + data.version + ". Charts by Chart.js, © Chart.js Contributors, MIT License." }));
+  document.documentElement.dataset.ready = "true";
+})();
