@@ -36,14 +36,50 @@ static vec vec_load(const float *p) {
 #define UNROLL
 #endif
 
-static inline float lane_sum(const vec *v) {
+/* Sum of the lanes, by halves; whole registers where the compiler can name parts of a vector. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define HALVES 1
+#endif
+#endif
+#ifdef HALVES
+typedef float vec4 __attribute__((vector_size(16)));
+typedef float vec8 __attribute__((vector_size(32)));
+static inline vec4 quarter_sum(vec v) {
+#if CW_LANES == 16
+  const vec8 h = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                 __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  return __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
+#elif CW_LANES == 8
+  return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+#else
+  return __builtin_shufflevector(v, v, 0, 1, 2, 3);
+#endif
+}
+static inline float lane_sum(vec v) {
+  const vec4 q = quarter_sum(v);
+  const vec4 pair = q + __builtin_shufflevector(q, q, 2, 3, 0, 1);
+  return pair[0] + pair[1];
+}
+#else
+static inline float lane_sum(vec v) {
   float lane[CW_LANES];
-  memcpy(lane, v, sizeof lane);
+  memcpy(lane, &v, sizeof lane);
   for (int half = CW_LANES / 2; half; half /= 2)
     for (int i = 0; i < half; i++)
       lane[i] += lane[i + half];
   return lane[0];
 }
+#endif
+
+/* Keeps a value in a register: a compiler would rather load it again for every product. */
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__AVX512F__)
+#define IN_REGISTER(v) __asm__("" : "+v"(v))
+#elif (defined(__GNUC__) || defined(__clang__)) && defined(__AVX__)
+#define IN_REGISTER(v) __asm__("" : "+x"(v))
+#else
+#define IN_REGISTER(v) (void)(v)
+#endif
 
 static inline void store_part(float *y, const vec *v, int valid, bool accumulate) {
   float lane[CW_LANES];
@@ -103,13 +139,14 @@ static inline void store_part(float *y, const vec *v, int valid, bool accumulate
         vec in[TAPS]; \
         UNROLL for (int k = 0; k < TAPS; k++) in[k] = VEC_LOAD(x + k * p->step); \
         UNROLL for (int o = 0; o < BLOCK; o++) { \
-          const vec g = VEC_LOAD(dy + o * p->dy_channel_stride); \
+          vec g = VEC_LOAD(dy + o * p->dy_channel_stride); \
+          IN_REGISTER(g); \
           UNROLL for (int k = 0; k < TAPS; k++) VEC_PRODUCT_ADD(acc[o][k], in[k], g); \
         } \
       } \
     } \
     UNROLL for (int o = 0; o < BLOCK; o++) { \
-      UNROLL for (int k = 0; k < TAPS; k++) p->dw[o * p->dw_stride + k] += lane_sum(&acc[o][k]); \
+      UNROLL for (int k = 0; k < TAPS; k++) p->dw[o * p->dw_stride + k] += lane_sum(acc[o][k]); \
     } \
   }
 
