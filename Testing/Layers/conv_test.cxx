@@ -1,0 +1,135 @@
+// Convolution: any kernel, stride, padding, dilation, groups.
+#include "Layers/harness.h"
+
+using namespace layers;
+
+namespace {
+
+struct Window {
+  std::vector<int> kernel{3, 3, 3}, stride{1, 1, 1}, dilation{1, 1, 1}, pads{1, 1, 1, 1, 1, 1};
+  int groups = 1;
+};
+
+Case conv(Shape shape, int64_t out_channels, const Window &window = {}, bool bias = true) {
+  Case test;
+  test.op = CW_OP_CONV;
+  test.batch = static_cast<int>(shape[0]);
+  cw_attributes &a = test.attributes;
+  for (int i = 0; i < 3; i++) {
+    a.kernel[i] = window.kernel[i];
+    a.stride[i] = window.stride[i];
+    a.dilation[i] = window.dilation[i];
+    a.pads[i] = window.pads[i];
+    a.pads[3 + i] = window.pads[3 + i];
+  }
+  a.groups = window.groups;
+  const Shape weights{out_channels, shape[1] / window.groups, window.kernel[0], window.kernel[1], window.kernel[2]};
+  test.operands = {input(std::move(shape)), parameter(weights), bias ? parameter({out_channels}) : absent()};
+  return test;
+}
+
+constexpr double forward_tolerance = 3e-6, gradient_tolerance = 1e-5;
+
+// The networks' convolutions: 3x3x3, pad 1.  Sizes and channels around the tiles' borders.
+TEST(Conv, SameSize) {
+  check(conv({1, 1, 1, 1, 1}, 1), forward_tolerance, gradient_tolerance);
+  check(conv({2, 1, 8, 8, 8}, 16), forward_tolerance, gradient_tolerance);
+  check(conv({1, 16, 8, 8, 8}, 3), forward_tolerance, gradient_tolerance);
+  check(conv({3, 3, 5, 7, 9}, 5), forward_tolerance, gradient_tolerance);
+  check(conv({1, 5, 3, 4, 33}, 17), forward_tolerance, gradient_tolerance);
+  check(conv({2, 17, 4, 5, 3}, 16), forward_tolerance, gradient_tolerance);
+  check(conv({1, 16, 4, 4, 17}, 33), forward_tolerance, gradient_tolerance);
+  check(conv({1, 1, 9, 17, 19}, 3), forward_tolerance, gradient_tolerance);
+  check(conv({1, 3, 1, 1, 16}, 3), forward_tolerance, gradient_tolerance);
+  check(conv({1, 3, 16, 1, 1}, 3), forward_tolerance, gradient_tolerance);
+}
+
+TEST(Conv, WithoutBias) {
+  check(conv({2, 3, 5, 6, 7}, 4, {}, false), forward_tolerance, gradient_tolerance);
+}
+
+TEST(Conv, Kernels) {
+  Window w;
+  w.kernel = {1, 1, 1}, w.pads = {0, 0, 0, 0, 0, 0};
+  check(conv({2, 5, 4, 5, 6}, 7, w), forward_tolerance, gradient_tolerance);
+  w.kernel = {5, 5, 5}, w.pads = {2, 2, 2, 2, 2, 2};
+  check(conv({1, 3, 6, 7, 8}, 4, w), forward_tolerance, gradient_tolerance);
+  w.kernel = {2, 2, 2}, w.pads = {0, 0, 0, 0, 0, 0};
+  check(conv({2, 3, 5, 6, 7}, 4, w), forward_tolerance, gradient_tolerance);
+  w.kernel = {1, 3, 5}, w.pads = {0, 1, 2, 0, 1, 2};
+  check(conv({2, 3, 5, 6, 7}, 4, w), forward_tolerance, gradient_tolerance);
+  w.kernel = {5, 4, 1}, w.pads = {0, 0, 0, 0, 0, 0};
+  check(conv({1, 2, 5, 4, 3}, 3, w), forward_tolerance, gradient_tolerance);
+}
+
+TEST(Conv, Strides) {
+  Window w;
+  w.stride = {2, 2, 2};
+  check(conv({2, 3, 8, 8, 8}, 5, w), forward_tolerance, gradient_tolerance);
+  check(conv({1, 3, 7, 9, 11}, 5, w), forward_tolerance, gradient_tolerance);
+  w.stride = {1, 2, 3};
+  check(conv({1, 3, 5, 8, 10}, 4, w), forward_tolerance, gradient_tolerance);
+  w.kernel = {1, 1, 1}, w.stride = {2, 2, 2}, w.pads = {0, 0, 0, 0, 0, 0};
+  check(conv({2, 3, 7, 8, 5}, 4, w), forward_tolerance, gradient_tolerance);
+  w.kernel = {7, 7, 7}, w.pads = {3, 3, 3, 3, 3, 3};
+  check(conv({1, 1, 9, 8, 10}, 4, w), forward_tolerance, gradient_tolerance);
+}
+
+TEST(Conv, PadsAndDilation) {
+  Window w;
+  w.pads = {0, 0, 0, 0, 0, 0};
+  check(conv({2, 3, 5, 6, 7}, 4, w), forward_tolerance, gradient_tolerance);
+  w.pads = {0, 1, 2, 2, 0, 1};
+  check(conv({2, 3, 5, 6, 7}, 4, w), forward_tolerance, gradient_tolerance);
+  w.pads = {4, 4, 4, 4, 4, 4};  // more than the kernel: rows of bias alone
+  check(conv({1, 2, 3, 3, 3}, 3, w), forward_tolerance, gradient_tolerance);
+  w.pads = {2, 2, 2, 2, 2, 2}, w.dilation = {2, 2, 2};
+  check(conv({2, 3, 6, 7, 8}, 4, w), forward_tolerance, gradient_tolerance);
+  w.pads = {1, 2, 3, 0, 1, 2}, w.dilation = {1, 2, 3}, w.stride = {2, 1, 2};
+  check(conv({1, 3, 6, 7, 9}, 4, w), forward_tolerance, gradient_tolerance);
+}
+
+TEST(Conv, Groups) {
+  Window w;
+  w.groups = 2;
+  check(conv({2, 6, 4, 5, 6}, 4, w), forward_tolerance, gradient_tolerance);
+  w.groups = 5;
+  check(conv({1, 5, 5, 6, 7}, 5, w), forward_tolerance, gradient_tolerance);  // depthwise
+  check(conv({1, 5, 4, 3, 5}, 15, w), forward_tolerance, gradient_tolerance);
+  w.groups = 3, w.stride = {2, 1, 2}, w.dilation = {1, 2, 1};
+  check(conv({2, 6, 6, 7, 5}, 9, w), forward_tolerance, gradient_tolerance);
+}
+
+// Gradients to the input alone, with the weights frozen: the mode of saliency maps.
+TEST(Conv, InputGradientMode) {
+  Case test = conv({2, 3, 5, 6, 7}, 4);
+  test.training = false;
+  check(test, forward_tolerance, gradient_tolerance);
+}
+
+TEST(Conv, Refuses) {
+  Case test = conv({1, 3, 4, 4, 4}, 2);
+  test.operands[1] = parameter({2, 4, 3, 3, 3});
+  expect_refused(test, CW_ERROR_SHAPE, "channels");
+  test = conv({1, 3, 4, 4, 4}, 2);
+  test.operands[2] = parameter({3});
+  expect_refused(test, CW_ERROR_SHAPE, "bias");
+  test = conv({1, 3, 4, 4, 4}, 2);
+  test.attributes.kernel[0] = 5;
+  expect_refused(test, CW_ERROR_SHAPE, "kernel");
+  test = conv({1, 3, 4, 4, 4}, 2);
+  test.attributes.stride[1] = 0;
+  expect_refused(test, CW_ERROR_SHAPE, "strides");
+  Window w;
+  w.kernel = {7, 3, 3};
+  expect_refused(conv({1, 3, 4, 4, 4}, 2, w), CW_ERROR_SHAPE, "kernel");
+  w = Window();
+  w.groups = 0;
+  test = conv({1, 3, 4, 4, 4}, 2);
+  test.attributes.groups = 0;
+  expect_refused(test, CW_ERROR_SHAPE, "groups");
+  test.attributes.groups = 2;
+  expect_refused(test, CW_ERROR_SHAPE, "groups");
+}
+
+}  // namespace
