@@ -55,14 +55,14 @@ TEST_F(Group, AgainstTheFormulaOnAnyThreads) {
     ASSERT_NEAR(mean[i], double(sum), 1e-5);
     ASSERT_NEAR(t[i] / double(sum / (sd / std::sqrt((long double)maps.size()))), 1, 1e-6);
   }
-  const std::vector<float> mean_2 = mean, t_2 = t;
+  const std::vector<float> mean_1 = mean, t_1 = t;
   cw_context *const kept = context;
-  context = Create(1);
+  context = Create(3);
   ASSERT_OK(Maps(maps));
   cw_context_free(context);
   context = kept;
-  EXPECT_EQ(mean, mean_2);
-  EXPECT_EQ(t, t_2);
+  EXPECT_EQ(mean, mean_1);
+  EXPECT_EQ(t, t_1);
 }
 
 TEST_F(Group, RefusesBadMaps) {

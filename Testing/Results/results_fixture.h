@@ -19,7 +19,7 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 
 class ContextTest : public testing::Test {
  protected:
-  ContextTest() { context = Create(2); }
+  ContextTest() { context = Create(1); }
   ~ContextTest() override { cw_context_free(context); }
   void TearDown() override { EXPECT_EQ(live, 1) << "memory is left"; }  // the context itself
 
