@@ -130,7 +130,8 @@ Json map_part(Context &context, const ReportSources &sources, const cw_model *mo
   };
   std::vector<Maps> all;
   std::vector<float> means, ts;
-  for (const auto &[direction, t] : sources.group.value("directions", Json::object()).items()) {
+  const Json directions = sources.group.value("directions", Json::object());
+  for (const auto &[direction, t] : directions.items()) {
     Maps maps{direction, Volume(context), Volume(context)};
     const Path base = sources.group_folder / ("group_desc-" + direction + "_");
     context.check(cw_nifti_read(context, (base.string() + "mean.nii.gz").c_str(), maps.mean.get()));
