@@ -10,7 +10,7 @@
 
 namespace {
 
-constexpr double kForward = 1e-4;  // relative to the array's L2 norm
+constexpr double kTolerance = 1e-4;  // relative to the array's L2 norm
 
 struct ContextDeleter {
   void operator()(cw_context *context) const { cw_context_free(context); }
@@ -38,11 +38,10 @@ class Networks : public testing::Test {
                                (context_ ? cw_context_message(context_.get()) : ""));
   }
 
-  /* Settings of a case: salt of the formulas, tolerance of gradients. */
+  /* The case whose stored values follow. */
   void Begin(const std::string &name) {
     case_ = name;
-    salt_ = static_cast<int>(values_[name + "/settings"][0]);
-    tolerance_ = values_[name + "/settings"][1];
+    salt_ = static_cast<int>(values_[name + "/salt"][0]);
     largest_gradient_ = 0;
     for (const std::string &rest : values_.Below(name + "/gradient/"))
       if (values_[name + "/gradient/" + rest].size() == 7)
@@ -93,33 +92,33 @@ class Networks : public testing::Test {
     return static_cast<size_t>(cw_shape_elements(cw_value_shape(graph, v), batch));
   }
 
-  void ExpectNumbers(const std::string &name, const float *data, size_t count, double tolerance) {
+  void ExpectNumbers(const std::string &name, const float *data, size_t count) {
     const std::vector<double> &expected = values_[case_ + name];
     ASSERT_NE(data, nullptr) << case_ << name;
     ASSERT_EQ(count, expected.size()) << case_ << name;
-    EXPECT_LE(stored::RelativeDistance({data, data + count}, expected), tolerance) << case_ << name;
+    EXPECT_LE(stored::RelativeDistance({data, data + count}, expected), kTolerance) << case_ << name;
   }
-  void ExpectDigest(const std::string &name, const float *data, size_t count, double tolerance, double floor) {
+  void ExpectDigest(const std::string &name, const float *data, size_t count, double floor) {
     ASSERT_NE(data, nullptr) << case_ << name;
     const stored::Digest expected(values_[case_ + name]), got(data, count);
     ASSERT_EQ(got.count, expected.count) << case_ << name;
-    EXPECT_LE(got.Distance(expected), tolerance * std::max(expected.norm, floor))
+    EXPECT_LE(got.Distance(expected), kTolerance * std::max(expected.norm, floor))
         << case_ << name << ": L2 norm " << got.norm << ", PyTorch's " << expected.norm;
   }
   /* A gradient that is zero in exact arithmetic (a bias before batch norm) is measured against the largest one. */
   void ExpectGradient(const std::string &name, const float *data, size_t count) {
-    ExpectDigest("/gradient/" + name, data, count, tolerance_, 1e-2 * largest_gradient_);
+    ExpectDigest("/gradient/" + name, data, count, 1e-2 * largest_gradient_);
   }
   void ExpectField(const float *field, int size, int batch) {
     const size_t n = static_cast<size_t>(size), maps = 3 * static_cast<size_t>(batch);
-    ExpectDigest("/field", field, maps * n * n * n, kForward, 0);
+    ExpectDigest("/field", field, maps * n * n * n, 0);
     std::vector<float> part;
     for (size_t m = 0; m < maps; m++)
       for (size_t k = n / 8; k < n; k += n / 4)
         for (size_t j = n / 8; j < n; j += n / 4)
           for (size_t i = n / 8; i < n; i += n / 4)
             part.push_back(field[((m * n + k) * n + j) * n + i]);
-    ExpectNumbers("/field.sparse", part.data(), part.size(), kForward);
+    ExpectNumbers("/field.sparse", part.data(), part.size());
   }
 
   /* Every trained parameter of `network` has a stored gradient, and the other way round. */
@@ -151,7 +150,7 @@ class Networks : public testing::Test {
   void RunClassifier(const std::string &name, int size, int batch, bool training, bool keep_all);
   void RunSimulator(const std::string &name, int size, int batch, bool training, bool velocity, bool by_direction,
                     bool keep_all);
-  void RunForward(const std::string &name, int size);
+  void RunField(const std::string &name, int size, bool training);
 
   stored::Values values_;
   std::unique_ptr<cw_context, ContextDeleter> context_;
@@ -159,7 +158,7 @@ class Networks : public testing::Test {
   std::vector<cw_plan *> plans_;
   std::string case_;
   int salt_ = 0;
-  double tolerance_ = 0, largest_gradient_ = 0;
+  double largest_gradient_ = 0;
 };
 
 /* BCE with logits, targets 0, 1, 0, ...; the loss is the batch's mean. */
@@ -190,8 +189,8 @@ void Networks::RunClassifier(const std::string &name, int size, int batch, bool 
   cw_plan_set_step(plan, 1000);  // the running statistics' momentum is 0.1 from the tenth step on
   cw_plan_forward(plan);
   const size_t samples = static_cast<size_t>(batch);
-  ExpectNumbers("/logit", cw_plan_data(plan, logit), samples, kForward);
-  ExpectNumbers("/loss", cw_plan_data(plan, loss), samples, kForward);
+  ExpectNumbers("/logit", cw_plan_data(plan, logit), samples);
+  ExpectNumbers("/loss", cw_plan_data(plan, loss), samples);
   if (!gradients)
     return;
   SetGradient(plan, graph, logit, batch, 0);
@@ -204,7 +203,7 @@ void Networks::RunClassifier(const std::string &name, int size, int batch, bool 
   for (const std::string &rest : values_.Below(case_ + "/after/")) {
     const cw_value v = cw_graph_find(network, rest.c_str());
     ASSERT_NE(v, CW_NONE) << rest;
-    ExpectNumbers("/after/" + rest, cw_value_data(network, v), Elements(network, v, 1), kForward);
+    ExpectNumbers("/after/" + rest, cw_value_data(network, v), Elements(network, v, 1));
   }
 }
 
@@ -257,16 +256,16 @@ void Networks::RunSimulator(const std::string &name, int size, int batch, bool t
   cw_plan_forward(plan);
   const size_t samples = static_cast<size_t>(batch);
   ExpectField(cw_plan_data(plan, field[0]), size, batch);
-  ExpectDigest("/moved", cw_plan_data(plan, moved[0]), Elements(graph, moved[0], batch), kForward, 0);
+  ExpectDigest("/moved", cw_plan_data(plan, moved[0]), Elements(graph, moved[0], batch), 0);
   std::vector<float> logits;
   for (int n = 0; n < batch; n++)
     for (int i = 0; i < 2; i++)
       logits.push_back(cw_plan_data(plan, logit[i])[n]);
-  ExpectNumbers("/logit", logits.data(), logits.size(), kForward);
+  ExpectNumbers("/logit", logits.data(), logits.size());
   const char *const loss_name[3] = {"/shift", "/cycle", "/smooth"};
   const float weight[3] = {1, 100, 10};
   for (int i = 0; i < 3; i++)
-    ExpectNumbers(loss_name[i], cw_plan_data(plan, loss[i]), samples, kForward);
+    ExpectNumbers(loss_name[i], cw_plan_data(plan, loss[i]), samples);
 
   for (const cw_value v : {field[0], moved[0], logit[1]})
     SetGradient(plan, graph, v, batch, 0);
@@ -276,19 +275,31 @@ void Networks::RunSimulator(const std::string &name, int size, int batch, bool t
     SetGradient(plan, graph, loss[i], batch, weight[i] / static_cast<float>(batch));
   cw_plan_backward(plan);
   ExpectGradient("image", cw_plan_gradient(plan, image), Elements(graph, image, batch));
-  ExpectNumbers("/gradient/direction", cw_plan_gradient(plan, direction), samples, tolerance_);
+  ExpectNumbers("/gradient/direction", cw_plan_gradient(plan, direction), samples);
   if (training)
     ExpectParameterGradients(network, graph, "s/", plan);
 }
 
-void Networks::RunForward(const std::string &name, int size) {
+/* The field alone, one sample; in training, the gradients of its dot product with fixed numbers. */
+void Networks::RunField(const std::string &name, int size, bool training) {
   Begin(name);
-  cw_graph *network = Simulator(size, 0, false, false);
-  cw_plan *plan = Plan(network, CW_INFERENCE, 1, {}, false);
-  stored::FillImage(salt_, size, 1, cw_plan_data(plan, cw_graph_find(network, "image")));
-  cw_plan_data(plan, cw_graph_find(network, "direction"))[0] = 1;
+  cw_graph *network = Simulator(size, 0, false, training);
+  const cw_value image = cw_graph_find(network, "image"), direction = cw_graph_find(network, "direction"),
+                 field = cw_graph_output_at(network, 0);
+  cw_plan *plan = Plan(network, training ? CW_TRAINING : CW_INFERENCE, 1, {image, direction}, false);
+  stored::FillImage(salt_, size, 1, cw_plan_data(plan, image));
+  cw_plan_data(plan, direction)[0] = 1;
   cw_plan_forward(plan);
-  ExpectField(cw_plan_data(plan, cw_graph_output_at(network, 0)), size, 1);
+  ExpectField(cw_plan_data(plan, field), size, 1);
+  if (!training)
+    return;
+  const stored::Unit probe("probe");
+  for (size_t i = 0; i < Elements(network, field, 1); i++)
+    cw_plan_gradient(plan, field)[i] = static_cast<float>(probe[i]);
+  cw_plan_backward(plan);
+  ExpectGradient("image", cw_plan_gradient(plan, image), Elements(network, image, 1));
+  ExpectNumbers("/gradient/direction", cw_plan_gradient(plan, direction), 1);
+  ExpectParameterGradients(network, network, "", plan);
 }
 
 TEST_F(Networks, ClassifierTraining32) {
@@ -331,14 +342,14 @@ TEST_F(Networks, VelocityInference32) {
 TEST_F(Networks, RoutingByDirectionTraining32) {
   RunSimulator("direction32.training", 32, 2, true, false, true, false);
 }
-TEST_F(Networks, DisplacementTraining64) {
-  RunSimulator("displacement64.training", 64, 1, true, false, false, false);
+TEST_F(Networks, FieldTraining64) {
+  RunField("field64.training", 64, true);
 }
-TEST_F(Networks, SimulatorForward48) {
-  RunForward("forward48", 48);
+TEST_F(Networks, Field48) {
+  RunField("field48", 48, false);
 }
-TEST_F(Networks, SimulatorForward128) {
-  RunForward("forward128", 128);
+TEST_F(Networks, Field128) {
+  RunField("field128", 128, false);
 }
 
 TEST_F(Networks, LevelsKeepTheSmallestMapAtFourToSevenVoxels) {
