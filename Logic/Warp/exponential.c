@@ -68,6 +68,7 @@ void cw_exponential_backward(const int size[3], float scale, int squarings, cons
 int cw_exponential_squarings(const int size[3], const float *v, float scale) {
   const size_t samples = cw_samples(size), step[3] = {1, (size_t)size[0], (size_t)size[0] * size[1]};
   double length = 0, slope = 0;
+  bool bad = false;
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++)
       for (int i = 0; i < size[0]; i++) {
@@ -80,12 +81,14 @@ int cw_exponential_squarings(const int size[3], const float *v, float scale) {
           for (int by = 0; by < 3; by++)
             if (at[by] + 1 < size[by])
               row += fabs((double)p[step[by]] - p[0]);
-          if (!(row <= slope)) /* NaN is kept */
-            slope = row;
+          bad = bad || !isfinite(row);
+          slope = row > slope ? row : slope;
         }
-        if (!(square <= length))
-          length = square;
+        bad = bad || !isfinite(square);
+        length = square > length ? square : length;
       }
+  if (bad || !isfinite(scale))
+    return MOST_SQUARINGS;
   const double largest = fabs((double)scale) * fmax(slope, sqrt(length));
   int squarings = 0;
   while (squarings < MOST_SQUARINGS && !(ldexp(largest, -squarings) < 0.5))
