@@ -39,8 +39,7 @@ Json side_car(const SimulateRequest &request, const cw_model &model, const std::
     json["curve"]["logit"].push_back(simulation.curve_logit[i]);
   }
   json["curve"]["note"] =
-      velocity ? "logit of the warp at each strength on the model's grid; below 0 the inverse warp"
-               : "logit of the warp at each strength on the model's grid; below 0 the negated displacement";
+      "logit along the strength on the model's grid: above 0 injection at that strength, below 0 removal";
   json["folded_voxels"] = simulation.folded;
   json["inverse_error_mm"] = simulation.inverse_error;
   json["cycle_error"] = simulation.cycle_error;

@@ -159,19 +159,18 @@
   // ---- strength
   if (Object.keys(data.strength).length) {
     const node = section("Logit along the strength",
-      "Each thin line is a held-out scan, the thick one their mean. Above 0 the classifier says patient. Strength 1 is what the simulator was trained for.");
+      "Each thin line is a held-out scan, the thick one their mean. To the right of 0 the disease is injected, to the left removed; the simulator was trained for strengths 1 and −1. Above a logit of 0 the classifier says patient.");
     const columns = make("div", { class: "columns" });
     node.append(columns);
     for (const [direction, part] of Object.entries(data.strength)) {
-      const box = make("div", {}, make("h3", { text: names[direction] }));
+      const box = make("div", {}, make("h3", { text: direction === "inject" ? "Controls" : "Patients" }));
       columns.append(box);
       const color = direction === "inject" ? red : blue;
-      const from = part.strength.findIndex((s) => s >= 0);
-      const points = (logit) => logit.slice(from).map((y, i) => ({ x: part.strength[from + i], y }));
+      const points = (logit) => logit.map((y, i) => ({ x: part.strength[i], y }));
       const sets = [line("mean of " + part.scans.length, points(part.mean), color, 4)];
       for (const scan of part.scans) sets.push(line(scan.id, points(scan.logit), color + "55", 1));
-      sets.push(line("boundary", [{ x: 0, y: 0 }, { x: 1, y: 0 }], grey, 1, { borderDash: [4, 4] }));
-      chart(box, "line", sets, "strength", "logit", { min: 0, max: 1, label: names[direction] + ": logit along the strength" });
+      sets.push(line("boundary", [{ x: -1, y: 0 }, { x: 1, y: 0 }], grey, 1, { borderDash: [4, 4] }));
+      chart(box, "line", sets, "strength (removal < 0 < injection)", "logit", { min: -1, max: 1, label: names[direction] + ": logit along the strength" });
     }
   }
 
