@@ -1,0 +1,184 @@
+#include <math.h>
+#include <string.h>
+
+#include "Training/training_internal.h"
+
+enum { STATISTICS_BATCHES = 8, EVALUATION_BATCH = 16 };
+
+cw_training_options cw_classifier_training_defaults(int size) {
+  cw_training_options o = {0};
+  o.steps = size > 48 ? 500 : 400;
+  o.batch = size > 48 ? 16 : 32;
+  o.learning_rate = 5e-4;
+  o.weight_decay = 1e-4;
+  o.evaluate_every = 25;
+  o.seed = 1;
+  return o;
+}
+
+typedef struct run {
+  cw_context *context;
+  const cw_dataset *dataset;
+  const cw_split *split;
+  const cw_training_options *options;
+  cw_batches batches;
+  cw_trainer trainer;
+  cw_graph *network, *graph; /* the classifier; with its loss */
+  cw_plan *training, *evaluation;
+  cw_value image, target, loss;  /* of graph */
+  cw_value network_image, logit; /* of network */
+  cw_value *map;                 /* network's values in graph */
+} run;
+
+static void run_free(run *r) {
+  cw_plan_free(r->context, r->training);
+  cw_plan_free(r->context, r->evaluation);
+  cw_graph_free(r->context, r->graph);
+  cw_graph_free(r->context, r->network);
+  cw_batches_free(r->context, &r->batches);
+  cw_trainer_free(r->context, &r->trainer);
+  cw_release(r->context, r->map);
+}
+
+static cw_status build(run *r) {
+  cw_context *c = r->context;
+  const int size = r->dataset->preprocessing.grid.size[0];
+  CW_TRY(cw_network_classifier(c, size, r->options->seed, &r->network));
+  r->network_image = cw_graph_input_at(r->network, 0);
+  r->logit = cw_graph_output_at(r->network, 0);
+  CW_TRY(cw_graph_create(c, &r->graph));
+  CW_TRY(cw_graph_input(c, r->graph, "image", CW_SHAPE(CW_BATCH, 1, size, size, size), &r->image));
+  CW_TRY(cw_graph_input(c, r->graph, "target", CW_SHAPE(CW_BATCH, 1), &r->target));
+  cw_value logit;
+  CW_TRY(cw_graph_append(c, r->graph, r->network, "net/", false, &r->image, &r->logit, 1, &logit));
+  CW_TRY(cw_graph_node(c, r->graph, CW_OP_LOSS_BCE, "loss", NULL, (const cw_value[]){logit, r->target}, 2, &r->loss));
+  CW_TRY(cw_graph_output(c, r->graph, r->loss));
+  CW_TRY(cw_map_values(c, r->network, r->graph, "net/", &r->map));
+  cw_plan_options o = {0};
+  o.mode = CW_TRAINING;
+  o.batch = r->options->batch;
+  CW_TRY(cw_plan_create(c, r->graph, &o, &r->training));
+  o.mode = CW_INFERENCE;
+  o.batch = EVALUATION_BATCH;
+  return cw_plan_create(c, r->network, &o, &r->evaluation);
+}
+
+/* Running statistics as the plain average over a few batches of training scans: those gathered while the weights moved
+ * lag behind. */
+static void settle_statistics(run *r) {
+  for (int k = 0; k < STATISTICS_BATCHES; k++) {
+    cw_plan_set_step(r->training, (uint64_t)k);
+    cw_batches_draw(&r->batches, (uint64_t)k, false, cw_plan_data(r->training, r->image),
+                    cw_plan_data(r->training, r->target));
+    cw_plan_forward(r->training);
+  }
+}
+
+/* Mean BCE and balanced accuracy on the scans kept back. */
+static double evaluate(run *r, double *accuracy) {
+  const size_t samples = r->batches.samples;
+  double loss = 0;
+  int right[2] = {0, 0}, count[2] = {0, 0};
+  for (int i = 0; i < r->split->validation_count; i += EVALUATION_BATCH) {
+    const int n = r->split->validation_count - i < EVALUATION_BATCH ? r->split->validation_count - i : EVALUATION_BATCH;
+    for (int k = 0; k < n; k++)
+      memcpy(cw_plan_data(r->evaluation, r->network_image) + (size_t)k * samples,
+             r->dataset->samples + (size_t)r->split->validation[i + k] * samples, samples * sizeof(float));
+    cw_plan_forward(r->evaluation);
+    for (int k = 0; k < n; k++) {
+      const double y = cw_plan_data(r->evaluation, r->logit)[k];
+      const int label = r->dataset->label[r->split->validation[i + k]] != 0;
+      loss += (y > 0 ? y : 0) - y * label + log1p(exp(-fabs(y)));
+      count[label]++;
+      right[label] += (y > 0) == (label == 1);
+    }
+  }
+  double sum = 0;
+  int groups = 0;
+  for (int g = 0; g < 2; g++)
+    if (count[g]) {
+      sum += (double)right[g] / count[g];
+      groups++;
+    }
+  *accuracy = groups ? sum / groups : 0;
+  return loss / r->split->validation_count;
+}
+
+static cw_status train_step(run *r, double *loss) {
+  cw_plan *plan = r->training;
+  const int batch = r->options->batch;
+  cw_batches_draw(&r->batches, (uint64_t)r->trainer.step, true, cw_plan_data(plan, r->image),
+                  cw_plan_data(plan, r->target));
+  cw_plan_set_step(plan, (uint64_t)r->trainer.step);
+  cw_plan_forward(plan);
+  *loss = 0;
+  for (int n = 0; n < batch; n++) {
+    *loss += cw_plan_data(plan, r->loss)[n] / batch;
+    cw_plan_gradient(plan, r->loss)[n] = 1.0f / (float)batch;
+  }
+  if (!isfinite(*loss))
+    return cw_fail(r->context, CW_ERROR_NUMERIC, "training the classifier: the loss is not finite at step %d",
+                   r->trainer.step + 1);
+  cw_plan_backward(plan);
+  cw_trainer_adam(&r->trainer, plan, r->map,
+                  cw_one_cycle(r->options->learning_rate, r->trainer.step, r->options->steps),
+                  cw_context_threads(r->context));
+  r->trainer.step++;
+  return CW_OK;
+}
+
+static cw_status loop(run *r) {
+  const int steps = r->options->steps;
+  bool stop = r->options->patience > 0 && r->trainer.stale >= r->options->patience;
+  while (r->trainer.step < steps && !stop) {
+    CW_TRY(cw_trainer_progress(r->context, &r->trainer, "training the classifier"));
+    double loss;
+    CW_TRY(train_step(r, &loss));
+    if (r->trainer.step % r->options->evaluate_every && r->trainer.step < steps)
+      continue;
+    settle_statistics(r);
+    double accuracy;
+    const double held_out = evaluate(r, &accuracy);
+    cw_trainer_evaluated(&r->trainer, held_out, &stop);
+    CW_TRY(
+        cw_trainer_log(r->context, &r->trainer, "%d\t%.6g\t%.6g\t%.4f\n", r->trainer.step, loss, held_out, accuracy));
+    CW_TRY(cw_trainer_save(r->context, &r->trainer));
+  }
+  return cw_progress(r->context, "training the classifier", 1);
+}
+
+cw_status cw_train_classifier(cw_context *context, const cw_dataset *dataset, const cw_split *split,
+                              const cw_training_options *options, cw_graph **graph, cw_training_summary *summary) {
+  *graph = NULL;
+  CW_TRY(cw_training_check(context, dataset, split, options));
+  const int *size = dataset->preprocessing.grid.size;
+  if (size[0] != size[1] || size[1] != size[2])
+    return cw_fail(context, CW_ERROR_ARGUMENT, "training: the grid is %d x %d x %d; expected a cube", size[0], size[1],
+                   size[2]);
+  run r = {0};
+  r.context = context;
+  r.dataset = dataset;
+  r.split = split;
+  r.options = options;
+  const double start = cw_seconds();
+  cw_status status = cw_batches_create(context, dataset, split, options, &r.batches);
+  if (status == CW_OK)
+    status = build(&r);
+  if (status == CW_OK)
+    status = cw_trainer_create(context, r.network, options, cw_fingerprint_run(dataset, split, options),
+                               "step\ttraining_loss\tvalidation_loss\tvalidation_balanced_accuracy", &r.trainer);
+  if (status == CW_OK)
+    status = cw_trainer_resume(context, &r.trainer);
+  if (status == CW_OK)
+    status = loop(&r);
+  if (status == CW_OK) {
+    cw_trainer_restore_best(&r.trainer);
+    if (summary)
+      *summary = (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start};
+    *graph = r.network;
+    r.network = NULL;
+  }
+  /* The loss graph borrows the network's parameters; plans borrow both. */
+  run_free(&r);
+  return status;
+}

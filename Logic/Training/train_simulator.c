@@ -1,0 +1,434 @@
+/* Training a simulator for a frozen classifier (Liu et al. 2021, arXiv 2102.08239).
+ *
+ * The paper minimises shift + smoothness + cycle with fixed weights.  The default here treats the margin as a
+ * constraint: the shift's weight, one for each direction, grows by up to 5 % a step while the scans' mean logit shift
+ * falls short of the margin and shrinks when it is met, so that what is minimised is the warp. */
+#include <math.h>
+#include <string.h>
+
+#include "Training/simulator_graph.h"
+#include "Training/training_internal.h"
+
+enum { STATISTICS_BATCHES = 8, INJECT = 0, REMOVE = 1 };
+
+cw_simulator_training_options cw_simulator_training_defaults(int size) {
+  cw_simulator_training_options o = {0};
+  o.common.steps = size > 48 ? 600 : 400;
+  o.common.batch = 8;
+  o.common.learning_rate = 2e-4;
+  o.common.weight_decay = 1e-4;
+  o.common.evaluate_every = 25;
+  o.common.seed = 1;
+  o.network.size = size;
+  o.network.dropout = 0.1f;
+  o.network.taper_margin = size / 16;
+  o.network.seed = 1;
+  o.field = CW_FIELD_VELOCITY;
+  o.objective = CW_OBJECTIVE_CONSTRAINED;
+  o.squarings = 6;
+  o.smoothness = 50;
+  o.smoothness_norm = 1;
+  o.cycle = 300;
+  o.cycle_from = 20;
+  return o;
+}
+
+typedef struct run {
+  cw_context *context;
+  const cw_dataset *dataset;
+  const cw_split *split;
+  const cw_simulator_training_options *options;
+  cw_batches batches;
+  cw_trainer trainer;
+  double margin;
+  cw_graph *simulator, *judge, *judge_graph; /* judge: the discriminator */
+  cw_simulator_graph g;
+  cw_plan *training, *evaluation, *classifier, *statistics, *judging;
+  cw_value classifier_image, classifier_logit, judge_image, judge_target, judge_loss;
+  cw_value *map, *judge_map;
+  cw_trainer judge_trainer;
+  float *labels;
+} run;
+
+static void run_free(run *r) {
+  cw_context *c = r->context;
+  cw_plan_free(c, r->training);
+  cw_plan_free(c, r->evaluation);
+  cw_plan_free(c, r->classifier);
+  cw_plan_free(c, r->statistics);
+  cw_plan_free(c, r->judging);
+  cw_graph_free(c, r->g.graph);
+  cw_graph_free(c, r->judge_graph);
+  cw_graph_free(c, r->judge);
+  cw_graph_free(c, r->simulator);
+  cw_batches_free(c, &r->batches);
+  cw_trainer_free(c, &r->trainer);
+  cw_trainer_free(c, &r->judge_trainer);
+  cw_release(c, r->map);
+  cw_release(c, r->judge_map);
+  cw_release(c, r->labels);
+}
+
+/* ---- the classifier's logits and the margin ---- */
+
+static void classify(run *r, const float *images) {
+  const size_t count = (size_t)r->options->common.batch * r->batches.samples;
+  memcpy(cw_plan_data(r->classifier, r->classifier_image), images, count * sizeof(float));
+  cw_plan_forward(r->classifier);
+}
+
+static double median(float *values, int count) {
+  for (int i = 1; i < count; i++) {
+    const float v = values[i];
+    int k = i;
+    for (; k > 0 && values[k - 1] > v; k--)
+      values[k] = values[k - 1];
+    values[k] = v;
+  }
+  return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
+}
+
+/* Distance between the two groups' median logits on the training scans: a scan moved by it looks like a typical member
+ * of the other group. */
+static cw_status choose_margin(run *r) {
+  r->margin = r->options->margin;
+  if (r->margin > 0)
+    return CW_OK;
+  const int total = r->split->train_count, batch = r->options->common.batch;
+  float *logits[2] = {cw_allocate(r->context, (size_t)total + 1, sizeof(float)),
+                      cw_allocate(r->context, (size_t)total + 1, sizeof(float))};
+  int count[2] = {0, 0};
+  const bool ready = logits[0] && logits[1];
+  float *in = cw_plan_data(r->classifier, r->classifier_image);
+  for (int i = 0; ready && i < total; i += batch) {
+    const int n = total - i < batch ? total - i : batch;
+    for (int k = 0; k < n; k++)
+      memcpy(in + (size_t)k * r->batches.samples,
+             r->dataset->samples + (size_t)r->split->train[i + k] * r->batches.samples,
+             r->batches.samples * sizeof(float));
+    cw_plan_forward(r->classifier);
+    for (int k = 0; k < n; k++) {
+      const int group = r->dataset->label[r->split->train[i + k]] != 0;
+      logits[group][count[group]++] = cw_plan_data(r->classifier, r->classifier_logit)[k];
+    }
+  }
+  if (ready)
+    r->margin = median(logits[1], count[1]) - median(logits[0], count[0]);
+  cw_release(r->context, logits[0]);
+  cw_release(r->context, logits[1]);
+  if (!ready)
+    return CW_ERROR_MEMORY;
+  if (!isfinite(r->margin))
+    return cw_fail(r->context, CW_ERROR_NUMERIC, "training a simulator: the classifier's logits are not finite");
+  if (r->margin < 1)
+    return cw_fail(
+        r->context, CW_ERROR_ARGUMENT,
+        "training a simulator: the classifier's median logits differ by %.3g between the groups; expected at "
+        "least 1 (or give a margin)",
+        r->margin);
+  return CW_OK;
+}
+
+/* ---- set-up ---- */
+
+static cw_status build_judge(run *r) {
+  cw_context *c = r->context;
+  CW_TRY(cw_network_classifier(c, r->options->network.size, r->options->common.seed + 77, &r->judge));
+  CW_TRY(cw_graph_create(c, &r->judge_graph));
+  const cw_shape shape = *cw_value_shape(r->judge, cw_graph_input_at(r->judge, 0));
+  CW_TRY(cw_graph_input(c, r->judge_graph, "image", shape, &r->judge_image));
+  CW_TRY(cw_graph_input(c, r->judge_graph, "target", CW_SHAPE(CW_BATCH, 1), &r->judge_target));
+  const cw_value wanted = cw_graph_output_at(r->judge, 0);
+  cw_value logit;
+  CW_TRY(cw_graph_append(c, r->judge_graph, r->judge, "net/", false, &r->judge_image, &wanted, 1, &logit));
+  CW_TRY(cw_graph_node(c, r->judge_graph, CW_OP_LOSS_BCE, "loss", NULL, (const cw_value[]){logit, r->judge_target}, 2,
+                       &r->judge_loss));
+  CW_TRY(cw_graph_output(c, r->judge_graph, r->judge_loss));
+  CW_TRY(cw_map_values(c, r->judge, r->judge_graph, "net/", &r->judge_map));
+  cw_plan_options o = {0};
+  o.mode = CW_TRAINING;
+  o.batch = 2 * r->options->common.batch;
+  return cw_plan_create(c, r->judge_graph, &o, &r->judging);
+}
+
+static cw_status build(run *r, const cw_graph *classifier) {
+  cw_context *c = r->context;
+  CW_TRY(cw_network_simulator(c, &r->options->network, &r->simulator));
+  if (r->options->adversarial > 0)
+    CW_TRY(build_judge(r));
+  CW_TRY(cw_simulator_graph_create(c, r->options, r->simulator, classifier, r->judge, &r->g));
+  CW_TRY(cw_map_values(c, r->simulator, r->g.graph, "forth/", &r->map));
+  cw_plan_options o = {0};
+  o.mode = CW_TRAINING;
+  o.batch = r->options->common.batch;
+  CW_TRY(cw_plan_create(c, r->g.graph, &o, &r->training));
+  o.mode = CW_INFERENCE;
+  CW_TRY(cw_plan_create(c, r->g.graph, &o, &r->evaluation));
+  CW_TRY(cw_plan_create(c, classifier, &o, &r->classifier));
+  o.mode = CW_TRAINING;
+  CW_TRY(cw_plan_create(c, r->simulator, &o, &r->statistics));
+  r->classifier_image = cw_graph_input_at(classifier, 0);
+  r->classifier_logit = cw_graph_output_at(classifier, 0);
+  r->labels = cw_allocate(c, (size_t)o.batch * 2, sizeof(float));
+  return r->labels ? CW_OK : CW_ERROR_MEMORY;
+}
+
+/* Directions by the classifier's own prediction: inject into what it calls control, remove from what it calls patient.
+ */
+static void set_directions(run *r, cw_plan *plan) {
+  const float *before = cw_plan_data(r->classifier, r->classifier_logit);
+  for (int n = 0; n < r->options->common.batch; n++) {
+    const float o = before[n] > 0 ? -1.0f : 1.0f;
+    cw_plan_data(plan, r->g.before)[n] = before[n];
+    cw_plan_data(plan, r->g.direction)[n] = o;
+    cw_plan_data(plan, r->g.reverse)[n] = -o;
+    if (r->g.real != CW_NONE)
+      cw_plan_data(plan, r->g.real)[n] = 1;
+  }
+}
+
+/* ---- one step ---- */
+
+typedef struct terms {
+  double shift, cycle, smooth, identity, adversarial, reached; /* reached: mean logit shift */
+} terms;
+
+/* Means of the losses over the first `count` samples of the batch. */
+static terms read_terms(const run *r, const cw_plan *plan, int count) {
+  terms t = {0};
+  for (int n = 0; n < count; n++) {
+    const double w = 1.0 / count, o = cw_plan_data(plan, r->g.direction)[n];
+    t.shift += w * cw_plan_data(plan, r->g.shift)[n];
+    t.cycle += w * cw_plan_data(plan, r->g.cycle)[n];
+    t.smooth += w * 0.5 * (cw_plan_data(plan, r->g.smooth)[n] + cw_plan_data(plan, r->g.smooth_back)[n]);
+    t.reached += w * o * (cw_plan_data(plan, r->g.logit)[n] - cw_plan_data(plan, r->g.before)[n]);
+    if (r->g.identity != CW_NONE)
+      t.identity += w * cw_plan_data(plan, r->g.identity)[n];
+    if (r->g.adversarial != CW_NONE)
+      t.adversarial += w * cw_plan_data(plan, r->g.adversarial)[n];
+  }
+  return t;
+}
+
+static void seed(const cw_plan *plan, cw_value loss, int count, double weight) {
+  for (int n = 0; loss != CW_NONE && n < count; n++)
+    cw_plan_gradient(plan, loss)[n] = (float)(weight / count);
+}
+
+/* Weights of the shift loss follow the constraint; trainer.extra[0..1] hold their logarithms. */
+static void update_multipliers(run *r) {
+  if (r->options->objective == CW_OBJECTIVE_PAPER)
+    return;
+  double missed[2] = {0, 0};
+  int count[2] = {0, 0};
+  for (int n = 0; n < r->options->common.batch; n++) {
+    const double o = cw_plan_data(r->training, r->g.direction)[n];
+    const int side = o > 0 ? INJECT : REMOVE;
+    missed[side] +=
+        r->margin - o * (cw_plan_data(r->training, r->g.logit)[n] - cw_plan_data(r->training, r->g.before)[n]);
+    count[side]++;
+  }
+  for (int side = 0; side < 2; side++) {
+    if (!count[side])
+      continue;
+    double relative = missed[side] / count[side] / r->margin;
+    relative = relative > 1 ? 1 : relative < -1 ? -1 : relative;
+    double *log_weight = &r->trainer.extra[side];
+    *log_weight += 0.05 * relative;
+    *log_weight = *log_weight > 3 ? 3 : *log_weight < -3 ? -3 : *log_weight;
+  }
+}
+
+static void seed_losses(run *r, bool cycle) {
+  const int batch = r->options->common.batch;
+  const cw_plan *plan = r->training;
+  for (int n = 0; n < batch; n++) {
+    const int side = cw_plan_data(plan, r->g.direction)[n] > 0 ? INJECT : REMOVE;
+    cw_plan_gradient(plan, r->g.shift)[n] = (float)(exp(r->trainer.extra[side]) / batch);
+  }
+  seed(plan, r->g.cycle, batch, cycle ? r->options->cycle : 0);
+  seed(plan, r->g.smooth, batch, r->options->smoothness * (cycle ? 0.5 : 1));
+  seed(plan, r->g.smooth_back, batch, cycle ? r->options->smoothness * 0.5 : 0);
+  seed(plan, r->g.identity, batch, r->options->identity);
+  seed(plan, r->g.adversarial, batch, r->options->adversarial);
+  memset(cw_plan_gradient(plan, r->g.logit), 0, (size_t)batch * sizeof(float));
+  if (r->judge)
+    memset(cw_plan_gradient(plan, r->g.simulated), 0, (size_t)batch * r->batches.samples * sizeof(float));
+}
+
+/* The discriminator learns to tell scans (1) from simulated scans (0). */
+static void train_judge(run *r) {
+  const size_t count = (size_t)r->options->common.batch * r->batches.samples;
+  float *in = cw_plan_data(r->judging, r->judge_image);
+  memcpy(in, cw_plan_data(r->training, r->g.image), count * sizeof(float));
+  memcpy(in + count, cw_plan_data(r->training, r->g.simulated), count * sizeof(float));
+  const int batch = 2 * r->options->common.batch;
+  for (int n = 0; n < batch; n++)
+    cw_plan_data(r->judging, r->judge_target)[n] = n < batch / 2;
+  cw_plan_set_step(r->judging, (uint64_t)r->trainer.step);
+  cw_plan_forward(r->judging);
+  seed(r->judging, r->judge_loss, batch, 1);
+  cw_plan_backward(r->judging);
+  r->judge_trainer.step = r->trainer.step;
+  cw_trainer_adam(&r->judge_trainer, r->judging, r->judge_map, r->options->common.learning_rate,
+                  cw_context_threads(r->context));
+}
+
+static cw_status train_step(run *r, terms *t) {
+  cw_plan *plan = r->training;
+  const int batch = r->options->common.batch, step = r->trainer.step;
+  cw_batches_draw(&r->batches, (uint64_t)step, true, cw_plan_data(plan, r->g.image), r->labels);
+  classify(r, cw_plan_data(plan, r->g.image));
+  set_directions(r, plan);
+  cw_plan_set_step(plan, (uint64_t)step);
+  cw_plan_forward(plan);
+  *t = read_terms(r, plan, batch);
+  if (!isfinite(t->shift + t->cycle + t->smooth))
+    return cw_fail(r->context, CW_ERROR_NUMERIC, "training a simulator: the loss is not finite at step %d", step + 1);
+  seed_losses(r, step >= r->options->cycle_from);
+  cw_plan_backward(plan);
+  cw_trainer_adam(&r->trainer, plan, r->map, r->options->common.learning_rate, cw_context_threads(r->context));
+  if (r->judge)
+    train_judge(r);
+  update_multipliers(r);
+  r->trainer.step++;
+  return CW_OK;
+}
+
+/* ---- evaluation ---- */
+
+/* Running statistics of batch norm as the average over training scans, each in the direction that it is used in. */
+static void settle_statistics(run *r) {
+  const cw_value image = cw_graph_input_at(r->simulator, 0), direction = cw_graph_input_at(r->simulator, 1);
+  for (int k = 0; k < STATISTICS_BATCHES; k++) {
+    cw_batches_draw(&r->batches, (uint64_t)k, false, cw_plan_data(r->statistics, image), r->labels);
+    classify(r, cw_plan_data(r->statistics, image));
+    for (int n = 0; n < r->options->common.batch; n++)
+      cw_plan_data(r->statistics, direction)[n] =
+          cw_plan_data(r->classifier, r->classifier_logit)[n] > 0 ? -1.0f : 1.0f;
+    cw_plan_set_step(r->statistics, (uint64_t)k);
+    cw_plan_forward(r->statistics);
+  }
+}
+
+static terms evaluate(run *r) {
+  terms sum = {0};
+  const int total = r->split->validation_count, batch = r->options->common.batch;
+  for (int i = 0; i < total; i += batch) {
+    const int n = total - i < batch ? total - i : batch;
+    float *in = cw_plan_data(r->evaluation, r->g.image);
+    for (int k = 0; k < batch; k++)
+      memcpy(in + (size_t)k * r->batches.samples,
+             r->dataset->samples + (size_t)r->split->validation[i + (k < n ? k : 0)] * r->batches.samples,
+             r->batches.samples * sizeof(float));
+    classify(r, in);
+    set_directions(r, r->evaluation);
+    cw_plan_forward(r->evaluation);
+    const terms part = read_terms(r, r->evaluation, n);
+    const double w = (double)n / total;
+    sum.shift += w * part.shift;
+    sum.cycle += w * part.cycle;
+    sum.smooth += w * part.smooth;
+    sum.reached += w * part.reached;
+  }
+  return sum;
+}
+
+static cw_status loop(run *r) {
+  const cw_training_options *o = &r->options->common;
+  bool stop = o->patience > 0 && r->trainer.stale >= o->patience;
+  while (r->trainer.step < o->steps && !stop) {
+    CW_TRY(cw_trainer_progress(r->context, &r->trainer, "training the simulator"));
+    terms t;
+    CW_TRY(train_step(r, &t));
+    if (r->trainer.step % o->evaluate_every && r->trainer.step < o->steps)
+      continue;
+    settle_statistics(r);
+    const terms v = evaluate(r);
+    const double loss = v.shift + r->options->cycle * v.cycle + r->options->smoothness * v.smooth;
+    cw_trainer_evaluated(&r->trainer, loss, &stop);
+    CW_TRY(cw_trainer_log(r->context, &r->trainer, "%d\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\n",
+                          r->trainer.step, t.shift, t.cycle, t.smooth, loss, v.shift, v.reached, v.cycle, v.smooth,
+                          exp(r->trainer.extra[INJECT]), exp(r->trainer.extra[REMOVE])));
+    CW_TRY(cw_trainer_save(r->context, &r->trainer));
+  }
+  return cw_progress(r->context, "training the simulator", 1);
+}
+
+static cw_status check(cw_context *context, const cw_dataset *dataset, const cw_split *split,
+                       const cw_graph *classifier, const cw_simulator_training_options *o) {
+  CW_TRY(cw_training_check(context, dataset, split, &o->common));
+  const int *size = dataset->preprocessing.grid.size, side = o->network.size;
+  if (size[0] != side || size[1] != side || size[2] != side)
+    return cw_fail(context, CW_ERROR_ARGUMENT, "training a simulator: scans of %d x %d x %d, a network of size %d",
+                   size[0], size[1], size[2], side);
+  const cw_shape want = CW_SHAPE(CW_BATCH, 1, side, side, side), one = CW_SHAPE(CW_BATCH, 1);
+  if (cw_graph_input_count(classifier) != 1 || cw_graph_output_count(classifier) != 1 ||
+      !cw_shape_equal(cw_value_shape(classifier, cw_graph_input_at(classifier, 0)), &want) ||
+      !cw_shape_equal(cw_value_shape(classifier, cw_graph_output_at(classifier, 0)), &one))
+    return cw_fail(context, CW_ERROR_SHAPE,
+                   "training a simulator: expected a classifier of one image N x 1 x %d x %d x %d and one logit", side,
+                   side, side);
+  if (o->squarings < 0 || o->squarings > 12 || o->smoothness < 0 || o->cycle < 0 || o->identity < 0 ||
+      o->adversarial < 0 || (o->smoothness_norm != 1 && o->smoothness_norm != 2) || o->margin < 0)
+    return cw_fail(context, CW_ERROR_ARGUMENT,
+                   "training a simulator: expected 0..12 squarings, a norm of 1 or 2, and weights and margin >= 0");
+  return CW_OK;
+}
+
+static uint64_t fingerprint(const run *r, const cw_graph *classifier) {
+  const cw_simulator_training_options *o = r->options;
+  const double numbers[] = {(double)o->field,   (double)o->objective,    (double)o->squarings,
+                            o->margin,          o->smoothness,           (double)o->smoothness_norm,
+                            o->cycle,           (double)o->cycle_from,   o->identity,
+                            o->adversarial,     (double)o->network.size, (double)o->network.taper_margin,
+                            o->network.dropout, (double)o->network.seed, (double)o->network.route_by_direction_only};
+  uint64_t hash = cw_fingerprint(cw_fingerprint_run(r->dataset, r->split, &o->common), numbers, sizeof numbers);
+  for (int v = 0; v < cw_graph_value_count(classifier); v++)
+    if (cw_value_data(classifier, v))
+      hash = cw_fingerprint(hash, cw_value_data(classifier, v),
+                            (size_t)cw_shape_elements(cw_value_shape(classifier, v), 1) * sizeof(float));
+  return hash;
+}
+
+cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, const cw_split *split,
+                             const cw_graph *classifier, const cw_simulator_training_options *options,
+                             cw_graph **simulator, cw_training_summary *summary) {
+  *simulator = NULL;
+  CW_TRY(check(context, dataset, split, classifier, options));
+  run r = {0};
+  r.context = context;
+  r.dataset = dataset;
+  r.split = split;
+  r.options = options;
+  const double start = cw_seconds();
+  cw_status status = cw_batches_create(context, dataset, split, &options->common, &r.batches);
+  if (status == CW_OK)
+    status = build(&r, classifier);
+  if (status == CW_OK)
+    status = choose_margin(&r);
+  if (status == CW_OK)
+    status = cw_trainer_create(context, r.simulator, &options->common, fingerprint(&r, classifier),
+                               "step\ttraining_shift\ttraining_cycle\ttraining_smooth\tvalidation_loss\t"
+                               "validation_shift\tvalidation_logit_shift\tvalidation_cycle\tvalidation_smooth\t"
+                               "weight_inject\tweight_remove",
+                               &r.trainer);
+  if (status == CW_OK && r.judge)
+    status = cw_trainer_create(context, r.judge, &options->common, 0, "", &r.judge_trainer);
+  if (status == CW_OK)
+    status = cw_trainer_resume(context, &r.trainer);
+  if (status == CW_OK) {
+    cw_plan_set_margin(r.training, (float)r.margin, (float)r.margin);
+    cw_plan_set_margin(r.evaluation, (float)r.margin, (float)r.margin);
+    status = loop(&r);
+  }
+  if (status == CW_OK) {
+    cw_trainer_restore_best(&r.trainer);
+    if (summary)
+      *summary = (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start};
+    *simulator = r.simulator;
+    r.simulator = NULL;
+  }
+  run_free(&r);
+  return status;
+}

@@ -1,0 +1,89 @@
+/* Internal: what the two trainers share. */
+#ifndef COUNTERWARP_TRAINING_INTERNAL_H
+#define COUNTERWARP_TRAINING_INTERNAL_H
+
+#include "counterwarp/random.h"
+#include "counterwarp/training.h"
+
+/* ---- batches ---- */
+
+/* Streams of random numbers of a training run: keyed by seed and step, so that a resumed run draws the same. */
+enum { CW_STREAM_PICK = 1, CW_STREAM_AUGMENT = 2, CW_STREAM_NOISE = 3, CW_STREAM_DROPOUT = 4 };
+
+typedef struct cw_batches {
+  const cw_dataset *dataset;
+  const cw_split *split;
+  uint64_t seed;
+  int batch;
+  bool flip;
+  size_t samples; /* of one scan */
+  float *noise;   /* bank of standard normal numbers */
+  int *control, *patient, *scratch;
+  int control_count, patient_count;
+} cw_batches;
+
+/* CW_ERROR_ARGUMENT unless both groups are among the training scans. */
+cw_status cw_batches_create(cw_context *context, const cw_dataset *dataset, const cw_split *split,
+                            const cw_training_options *options, cw_batches *batches);
+void cw_batches_free(cw_context *context, cw_batches *batches);
+/* A balanced batch for a step: images [batch][...], labels 0/1.  With augment: shifts by up to one voxel, left-right
+ * flips (if asked for), gain within 10 %, noise of 2 % of the scale. */
+void cw_batches_draw(const cw_batches *batches, uint64_t step, bool augment, float *images, float *labels);
+
+/* ---- parameters, Adam, checkpoint, curves ---- */
+
+typedef struct cw_trainer {
+  const cw_training_options *options;
+  cw_graph *graph;       /* whose parameters are trained; buffers are saved with them */
+  size_t values;         /* floats of all parameters and buffers, in the graph's order */
+  float *first, *second; /* Adam's moments */
+  float *best;           /* values at the best evaluation */
+  double best_loss;
+  int step, best_step, stale; /* steps done; evaluations since the best one */
+  double extra[8];            /* the trainer's own state, such as multipliers */
+  uint64_t fingerprint;       /* of the run: options and data; a checkpoint of another run is refused */
+  char *curve;                /* text of the learning curves so far */
+  size_t curve_length, curve_room;
+} cw_trainer;
+
+cw_status cw_trainer_create(cw_context *context, cw_graph *graph, const cw_training_options *options,
+                            uint64_t fingerprint, const char *curve_header, cw_trainer *trainer);
+void cw_trainer_free(cw_context *context, cw_trainer *trainer);
+/* One Adam step (Kingma and Ba 2015; weight decay added to the gradient) with the plan's parameter gradients, for the
+ * graph's parameters as the plan's graph knows them: map[v] is the plan's value of the graph's value v. */
+void cw_trainer_adam(cw_trainer *trainer, const cw_plan *plan, const cw_value *map, double learning_rate, int threads);
+/* Adds a line to the learning curves. */
+cw_status cw_trainer_log(cw_context *context, cw_trainer *trainer, const char *format, ...) CW_PRINTF(3, 4);
+/* Records an evaluation; keeps the values if the loss is the best.  *stop: patience is exhausted. */
+void cw_trainer_evaluated(cw_trainer *trainer, double loss, bool *stop);
+/* Checkpoint and curves, whole or not at all; nothing if the options name none. */
+cw_status cw_trainer_save(cw_context *context, const cw_trainer *trainer);
+/* Continues from the checkpoint if the options ask for it and the file exists. */
+cw_status cw_trainer_resume(cw_context *context, cw_trainer *trainer);
+/* Puts the best values into the graph. */
+void cw_trainer_restore_best(cw_trainer *trainer);
+
+/* FNV-1a of bytes, for fingerprints. */
+uint64_t cw_fingerprint(uint64_t hash, const void *bytes, size_t count);
+/* Of everything that decides a run's bits but the number of threads. */
+uint64_t cw_fingerprint_run(const cw_dataset *dataset, const cw_split *split, const cw_training_options *options);
+
+/* Learning rate at a step of the one-cycle schedule. */
+double cw_one_cycle(double rate, int step, int steps);
+
+/* map[v] = the value of `graph` that stands for the value v of `network`, appended with `prefix`; CW_NONE without one.
+ * The caller releases *map. */
+cw_status cw_map_values(cw_context *context, const cw_graph *network, const cw_graph *graph, const char *prefix,
+                        cw_value **map);
+
+/* Seconds of a steady clock. */
+double cw_seconds(void);
+
+/* Reports progress; on cancelling saves the state first, so that the run can be resumed. */
+cw_status cw_trainer_progress(cw_context *context, const cw_trainer *trainer, const char *stage);
+
+/* CW_ERROR_ARGUMENT for unusable options or splits. */
+cw_status cw_training_check(cw_context *context, const cw_dataset *dataset, const cw_split *split,
+                            const cw_training_options *options);
+
+#endif
