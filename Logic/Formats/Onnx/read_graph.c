@@ -55,6 +55,8 @@ static cw_status index_names(cw_onnx_reader *r) {
     cw_onnx_definition *d = &r->definitions[i];
     if (!*d->name)
       return cw_fail(context, CW_ERROR_FORMAT, "onnx: an input, tensor or node output has no name");
+    if (!cw_onnx_is_utf8(d->name))
+      return cw_fail(context, CW_ERROR_FORMAT, "onnx: the name '%s' is not UTF-8", cw_onnx_label(d->name, label));
     if (i && !strcmp(d[-1].name, d->name))
       return cw_fail(context, CW_ERROR_FORMAT, "onnx: the name '%s' is given twice", cw_onnx_label(d->name, label));
     if (d->kind == CW_ONNX_NODE)

@@ -146,6 +146,8 @@ static cw_status read_strings(cw_context *context, const CwOnnx__ModelProto *pro
   CW_TRY(metadata(context, proto, "counterwarp.held_out", false, &text));
   CW_TRY(cw_onnx_list_read(context, "counterwarp.held_out", text, &model->held_out));
   CW_TRY(metadata(context, proto, "counterwarp.provenance", false, &text));
+  if (!cw_onnx_is_utf8(text))
+    return cw_fail(context, CW_ERROR_FORMAT, "metadata 'counterwarp.provenance' is not UTF-8");
   model->provenance = cw_copy_string(context, text);
   return model->provenance ? CW_OK : CW_ERROR_MEMORY;
 }

@@ -177,10 +177,11 @@ static cw_status read_flatten(cw_onnx_reader *r, const CwOnnx__NodeProto *node, 
   return CW_OK;
 }
 
-/* True if the window is cw_taper's for this margin, up to the rounding of another machine's cosine. */
+/* True if the window is cw_taper's for this margin, up to the rounding of another machine's cosine.
+ * scratch: a field of three components. */
 static bool is_window(const int size[3], int margin, const float *window, float *scratch) {
   const size_t samples = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
-  for (size_t i = 0; i < samples; i++)
+  for (size_t i = 0; i < 3 * samples; i++)
     scratch[i] = 1;
   cw_taper(size, margin, scratch, scratch);
   for (size_t i = 0; i < samples; i++)
@@ -206,7 +207,7 @@ static cw_status read_taper(cw_onnx_reader *r, const CwOnnx__NodeProto *node, cw
   const int size[3] = {(int)shape->d[4], (int)shape->d[3], (int)shape->d[2]};
   const size_t samples = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
   float *window = cw_onnx_take(&r->arena, samples, sizeof *window);
-  float *scratch = cw_onnx_take(&r->arena, samples, sizeof *scratch);
+  float *scratch = cw_onnx_take(&r->arena, 3 * samples, sizeof *scratch);
   if (!window || !scratch)
     return CW_ERROR_MEMORY;
   cw_onnx_floats(t, samples, window);

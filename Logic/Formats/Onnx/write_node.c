@@ -168,7 +168,7 @@ static cw_status write_reshape(cw_onnx_writer *w, const char *name, const char *
   return cw_onnx_add_tensor(w, target, CW_ONNX_INT64, 1, &rank, d);
 }
 
-/* The taper is a multiplication with its window, which cw_taper gives for a field of ones. */
+/* The taper is a multiplication with its window, which cw_taper gives in each component of a field of ones. */
 static cw_status write_taper(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
   const cw_shape *shape = cw_value_shape(w->graph, n->inputs[0]);
   if (shape->rank != 5)
@@ -177,13 +177,13 @@ static cw_status write_taper(cw_onnx_writer *w, const cw_node_view *n, const cha
   const int size[3] = {(int)shape->d[4], (int)shape->d[3], (int)shape->d[2]};
   const int64_t dims[5] = {1, 1, shape->d[2], shape->d[3], shape->d[4]};
   const size_t samples = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
-  float *window = cw_onnx_take(&w->arena, samples, sizeof *window);
+  float *window = cw_onnx_take(&w->arena, 3 * samples, sizeof *window);
   const char *name = cw_onnx_take_text(&w->arena, "%s/window", n->name);
   const char *inputs[2] = {in[0], name};
   CwOnnx__NodeProto *node = window && name ? add_node(w, "Mul", n->name, inputs, 2) : NULL;
   if (!node)
     return CW_ERROR_MEMORY;
-  for (size_t i = 0; i < samples; i++)
+  for (size_t i = 0; i < 3 * samples; i++)
     window[i] = 1;
   cw_taper(size, n->attributes->margin, window, window);
   CW_TRY(put_note(w, node, "margin", n->attributes->margin));

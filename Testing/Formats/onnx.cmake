@@ -1,0 +1,16 @@
+counterwarp_test(onnx onnx_test.cxx apply_test.cxx model_samples.cxx)
+
+# Against onnxruntime, where a Python has it.
+add_executable(onnx_samples write_samples.cxx model_samples.cxx)
+target_link_libraries(onnx_samples PRIVATE Counterwarp::Core counterwarp_settings)
+target_include_directories(onnx_samples PRIVATE "${PROJECT_SOURCE_DIR}/Testing")
+set(COUNTERWARP_TEST_PYTHON python3 CACHE STRING "Python with numpy, onnx and onnxruntime, for comparisons")
+execute_process(COMMAND "${COUNTERWARP_TEST_PYTHON}" -c "import numpy, onnx, onnxruntime" RESULT_VARIABLE no_onnxruntime
+                OUTPUT_QUIET ERROR_QUIET)
+if(no_onnxruntime)
+  message(STATUS "No onnxruntime in ${COUNTERWARP_TEST_PYTHON}: the comparison with it is left out")
+else()
+  add_test(NAME onnx.onnxruntime COMMAND "${COUNTERWARP_TEST_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/onnx_onnxruntime.py"
+                                         $<TARGET_FILE:onnx_samples>)
+  set_tests_properties(onnx.onnxruntime PROPERTIES TIMEOUT 300)
+endif()

@@ -1,0 +1,59 @@
+// Writes models with drawn weights, an input and our outputs, for onnx_onnxruntime.py: NAME.onnx, NAME.image.f32,
+// NAME.direction.f32, and one NAME.<output>.f32 for each output.
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "counterwarp/random.h"
+#include "Formats/model_samples.h"
+
+namespace {
+
+void save(const std::string &path, const std::vector<float> &data) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char *>(data.data()), static_cast<std::streamsize>(data.size() * sizeof(float)));
+  if (!file)
+    throw std::runtime_error("cannot write " + path);
+}
+
+void write(cw_context *context, cw_model model, const std::string &name) {
+  check(context, cw_model_write(context, (name + ".onnx").c_str(), &model));
+  const size_t samples = cw_grid_samples(&model.preprocessing.grid);
+  const int count = model.kind == CW_MODEL_CLASSIFIER ? 3 : 1;
+  std::vector<float> image(samples * static_cast<size_t>(count)), logit(static_cast<size_t>(count)), field(3 * samples);
+  cw_random random = cw_random_stream(17, 0);
+  for (float &value : image)
+    value = static_cast<float>(cw_random_unit(&random));
+  check(context, cw_model_logits(context, &model, image.data(), count, logit.data()));
+  save(name + ".image.f32", image);
+  save(name + ".logit.f32", logit);
+  if (model.kind == CW_MODEL_SIMULATOR) {
+    check(context, cw_model_fields(context, &model, image.data(), 1, -1, field.data()));
+    save(name + ".direction.f32", {-1});
+    save(name + (model.field == CW_FIELD_VELOCITY ? ".velocity.f32" : ".displacement.f32"), field);
+  }
+  cw_model_free(context, &model);
+}
+
+}  // namespace
+
+int main(int argc, char **argv) try {
+  if (argc != 2)
+    throw std::runtime_error("usage: onnx_samples FOLDER");
+  const std::string folder = std::string(argv[1]) + "/";
+  cw_context *context = nullptr;
+  if (cw_context_create(nullptr, &context) != CW_OK)
+    throw std::runtime_error("memory");
+  write(context, sample_classifier(context, 32, 1), folder + "classifier");
+  write(context, sample_classifier(context, 48, 2), folder + "classifier48");
+  write(context, sample_simulator(context, 32, CW_FIELD_VELOCITY, false, 3), folder + "velocity");
+  write(context, sample_simulator(context, 32, CW_FIELD_DISPLACEMENT, true, 4), folder + "displacement");
+  write(context, sample_of_everything(context), folder + "everything");
+  cw_context_free(context);
+  return 0;
+} catch (const std::exception &error) {
+  std::fprintf(stderr, "onnx_samples: %s\n", error.what());
+  return 1;
+}
