@@ -1,0 +1,78 @@
+#!/bin/sh
+# Measures everything, and prints one TSV row a measurement: name, ours, unit, peer, the peer's figure, ratio (above 1:
+# ours is better).  Figures are the shortest of several runs; peers do the same work on the same threads in the same run.
+#   COUNTERWARP_BENCHMARK_PYTHON=FILE  a Python with PyTorch (default: python3; without PyTorch its columns stay empty)
+#   COUNTERWARP_BENCHMARK_QUICK=1      no sizes but 64, no torch.compile
+# Programs beside bench_*.c print "name <tab> figure <tab> unit" rows, or with a leading "peer" column the peer's.
+set -eu
+cd "$(dirname "$0")/../.."
+
+sh Resources/install.sh >&2
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+cmake --preset benchmark >&2
+cmake --build build/benchmark --parallel "$jobs" >&2
+
+programs=build/benchmark/Testing/Benchmark
+rows=build/benchmark/rows.tsv
+python=${COUNTERWARP_BENCHMARK_PYTHON:-python3}
+peer=Testing/Benchmark/peer_pytorch.py
+: >"$rows"
+
+# Rows to the common file; what fails leaves its rows out and says so.
+collect() {
+  "$@" >>"$rows" || echo "run.sh: no figures of: $*" >&2
+}
+
+torch=1
+"$python" -c "import torch, numpy" 2>/dev/null || torch=0
+[ "$torch" = 1 ] || echo "run.sh: no PyTorch in $python: its columns stay empty" >&2
+
+pytorch() {
+  [ "$torch" = 0 ] || collect "$python" "$peer" "$@"
+}
+tuned() {
+  [ "$torch" = 0 ] || collect env MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 "$python" "$peer" "$@"
+}
+
+collect "$programs/bench_machine"
+collect "$programs/bench_layers"
+tuned layers
+for work in "train 64 8" "train 64 1" "simulate 64 1" "classify 64 1" "classify 64 8"; do
+  collect "$programs/bench_training" $work
+  pytorch $work
+  tuned $work
+  [ -n "${COUNTERWARP_BENCHMARK_QUICK:-}" ] || tuned $work --compile
+done
+if [ -z "${COUNTERWARP_BENCHMARK_QUICK:-}" ]; then
+  for size in 32 48 96 128; do
+    for work in "train $size 1" "simulate $size 1"; do
+      collect "$programs/bench_training" $work
+      tuned $work
+    done
+  done
+fi
+[ ! -x "$programs/warp_itk" ] || collect "$programs/warp_itk"
+
+# Joins ours and the peers' rows by name and unit.  Rates are also set against the machine's own.
+awk -F '\t' -v OFS='\t' '
+  function ratio(ours, unit, figure) {
+    return sprintf("%.2f", unit ~ /\/s$/ && unit != "s/sample" ? ours / figure : figure / ours)
+  }
+  NF == 3 { order[++count] = $1 SUBSEP $3; ours[$1, $3] = $2 }
+  NF == 4 { peers[$2, $4] = peers[$2, $4] $1 "\t" $3 "\n" }
+  END {
+    print "name", "ours", "unit", "peer", "peer_figure", "ratio"
+    for (i = 1; i <= count; i++) {
+      split(order[i], key, SUBSEP)
+      list = peers[order[i]]
+      if (key[2] == "GFLOP/s" && key[1] != "sgemm") list = list "sgemm here\t" ours["sgemm", "GFLOP/s"] "\n"
+      if (key[2] == "GB/s" && key[1] !~ /^memory copy/)
+        list = list "memory copy here\t" ours["memory copy, bytes read and written", "GB/s"] "\n"
+      if (list == "") { print key[1], ours[order[i]], key[2], "", "", ""; continue }
+      lines = split(list, line, "\n")
+      for (k = 1; k < lines; k++) {
+        split(line[k], field, "\t")
+        print key[1], ours[order[i]], key[2], field[1], field[2], ratio(ours[order[i]], key[2], field[2])
+      }
+    }
+  }' "$rows" | tee build/benchmark/benchmark.tsv
