@@ -120,5 +120,17 @@ TEST_F(Simulate, InverseAndCycle) {
   EXPECT_GT(s.cycle_error, 1.5 * velocity.cycle_error);
 }
 
+// Where phi^-1 leaves the box nothing is known about phi, so that such voxels do not count.
+TEST_F(Simulate, InverseErrorInsideTheBoxOnly) {
+  fake.field = CW_FIELD_DISPLACEMENT;
+  ForEach(fake.grid, [&](size_t at, int i, int, int, const double *) { fake.V[at] = i == 1 ? 3.0f : 0.0f; });
+  MakeScan(fake.grid, nullptr);
+  Build();
+  ASSERT_OK(Run(1, 1));
+  EXPECT_EQ(s.inverse_error, 0);  // i = 1 comes from i = -2, all others stay
+  ASSERT_OK(Run(-1, 1));          // i = 1 comes from i = 4, where u is 0
+  EXPECT_NEAR(s.inverse_error, 3 * 3.2, 1e-4);
+}
+
 }  // namespace
 }  // namespace results_test
