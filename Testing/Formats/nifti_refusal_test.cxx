@@ -423,6 +423,21 @@ TEST(NiftiDisk, AFullDiskLeavesNothingOrTheOldFile) {
   EXPECT_EQ(context.leaked(), 0);
 }
 
+// A file that fits into the library's buffers meets the disk only when it is closed.
+TEST(NiftiDisk, AFullDiskSeenOnClosing) {
+  Folder folder;
+  TestContext context;
+  cw_volume scan = noise(context, 1);
+  scan.grid.size[0] = scan.grid.size[1] = scan.grid.size[2] = 3;
+  for (const char *name : {"a.nii", "a.nii.gz"}) {
+    const FullDisk full(100);
+    EXPECT_EQ(cw_nifti_write(context, (folder / name).c_str(), &scan, CW_NIFTI_FLOAT32), CW_ERROR_FILE) << name;
+    EXPECT_NE(context.message().find("cannot be written"), std::string::npos) << context.message();
+  }
+  EXPECT_TRUE(folder.list().empty());
+  cw_volume_free(context, &scan);
+}
+
 TEST(NiftiDisk, PlacesThatCannotBeWritten) {
   Folder folder;
   TestContext context;
