@@ -23,8 +23,8 @@ typedef struct cw_simulation {
   /* The slider, on the model's grid: t >= 0 is the scan warped by exp(t v(x, +1)), t < 0 by exp(|t| v(x, -1)), whatever
    * the direction asked for (displacement models: t u(x, +1), |t| u(x, -1)).  No normalisation after the warp. */
   double curve_strength[CW_CURVE_POINTS], curve_logit[CW_CURVE_POINTS];
-  bool monotone;        /* inject: the logit rises at each of the curve's steps from 0 to 1; remove: falls at each from 0
-                         * to -1.  Tolerance 0: a step that changes nothing is not monotone */
+  bool monotone;        /* inject: the logit rises at each of the curve's steps from 0 to 1; remove: falls at each from
+                         * 0 to -1.  Tolerance 0: a step that changes nothing is not monotone */
   size_t folded;        /* voxels of the scan with J <= 0 */
   double inverse_error; /* mm: largest |phi(phi^-1(x)) - x| on the model's grid, over x with phi^-1(x) inside the box;
                          * phi^-1 is the displacement at -strength, so a displacement model shows how far its -u is
@@ -46,8 +46,8 @@ cw_status cw_simulate(cw_context *context, const cw_model *simulator, const cw_v
 /* Accepts a cleared struct. */
 void cw_simulation_free(cw_context *context, cw_simulation *simulation);
 
-/* Mean and one-sample t map, t = mean / (sd / sqrt(count)) with sd over count - 1, over `count` maps of `samples` values
- * each; t is 0 where the variance is 0 (or count is 1).  mean and t: [samples], caller's.
+/* Mean and one-sample t map, t = mean / (sd / sqrt(count)) with sd over count - 1, over `count` maps of `samples`
+ * values each; t is 0 where the variance is 0 (or count is 1).  mean and t: [samples], caller's.
  * CW_ERROR_ARGUMENT without maps or samples, CW_ERROR_NUMERIC for NaN or Inf in a map. */
 cw_status cw_group_maps(cw_context *context, const float *const *maps, int count, size_t samples, float *mean,
                         float *t);
