@@ -1,6 +1,9 @@
 /* Composition of displacement fields, and its adjoint.  The sampled field is held at its border. */
 #include "counterwarp/warp.h"
+#include "Warp/block.h"
 #include "Warp/grid_cell.h"
+
+/* ---- one voxel at a time ---- */
 
 typedef struct cell {
   size_t at;      /* lower corner */
@@ -8,7 +11,7 @@ typedef struct cell {
   float weight[3], free[3];
 } cell;
 
-static cell cell_at(const int size[3], int i, int j, int k, float ux, float uy, float uz) {
+static inline cell cell_at(const int size[3], int i, int j, int k, float ux, float uy, float uz) {
   cell c;
   int x, y, z;
   cw_cell_clamped(i, size[0], ux, &x, &c.weight[0], &c.free[0]);
@@ -21,7 +24,7 @@ static cell cell_at(const int size[3], int i, int j, int k, float ux, float uy, 
   return c;
 }
 
-static float value_at(const cell *c, const float *a) {
+static inline float value_at(const cell *c, const float *a) {
   const float *p = a + c->at, *q = p + c->step[2];
   const size_t x = c->step[0], y = c->step[1];
   const float near = cw_mix(cw_mix(p[0], p[x], c->weight[0]), cw_mix(p[y], p[y + x], c->weight[0]), c->weight[1]);
@@ -29,43 +32,118 @@ static float value_at(const cell *c, const float *a) {
   return cw_mix(near, far, c->weight[2]);
 }
 
+static inline void forward_voxel(const int size[3], int i, int j, int k, const float *a, const float *b, float *w) {
+  const size_t samples = cw_samples(size), p = ((size_t)k * size[1] + j) * size[0] + i;
+  const cell c = cell_at(size, i, j, k, b[p], b[samples + p], b[2 * samples + p]);
+  for (int axis = 0; axis < 3; axis++)
+    w[axis * samples + p] = b[axis * samples + p] + value_at(&c, a + axis * samples);
+}
+
+static inline void backward_voxel(const int size[3], int i, int j, int k, const float *a, const float *b,
+                                  const float *grad_w, float *grad_a, float *grad_b) {
+  const size_t samples = cw_samples(size), p = ((size_t)k * size[1] + j) * size[0] + i;
+  const cell c = cell_at(size, i, j, k, b[p], b[samples + p], b[2 * samples + p]);
+  const float g[3] = {grad_w[p], grad_w[samples + p], grad_w[2 * samples + p]};
+  if (grad_b) {
+    /* The slope of g . a, whose eight corner values stand in v. */
+    float v[8];
+    for (int n = 0; n < 8; n++) {
+      const float *q = a + c.at + (n & 1 ? c.step[0] : 0) + (n & 2 ? c.step[1] : 0) + (n & 4 ? c.step[2] : 0);
+      v[n] = g[0] * q[0] + g[1] * q[samples] + g[2] * q[2 * samples];
+    }
+    const float slope[3] = {cw_slope_x(v, c.weight), cw_slope_y(v, c.weight), cw_slope_z(v, c.weight)};
+    for (int axis = 0; axis < 3; axis++)
+      grad_b[axis * samples + p] += c.free[axis] > 0 ? g[axis] + slope[axis] : g[axis];
+  }
+  if (grad_a)
+    for (int n = 0; n < 8; n++) {
+      const float weight = (n & 1 ? c.weight[0] : 1 - c.weight[0]) * (n & 2 ? c.weight[1] : 1 - c.weight[1]) *
+                           (n & 4 ? c.weight[2] : 1 - c.weight[2]);
+      float *q = grad_a + c.at + (n & 1 ? c.step[0] : 0) + (n & 2 ? c.step[1] : 0) + (n & 4 ? c.step[2] : 0);
+      q[0] += g[0] * weight;
+      q[samples] += g[1] * weight;
+      q[2 * samples] += g[2] * weight;
+    }
+}
+
+/* ---- rows ---- */
+
+CW_WARP_CLONES static void forward_row(const int size[3], int j, int k, const float *a, const float *b, float *restrict w) {
+  const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
+  const size_t start = (size_t)k * plane + (size_t)j * row;
+  const int n = size[0];
+  if (n < CW_LANES || size[1] < 2 || size[2] < 2) {
+    for (int i = 0; i < n; i++)
+      forward_voxel(size, i, j, k, a, b, w);
+    return;
+  }
+  for (int next = 0; next < n; next += CW_LANES) {
+    const int i = next < n - CW_LANES ? next : n - CW_LANES; /* the last block overlaps the one before */
+    const size_t at = start + i;
+    cw_block block;
+    if (!cw_block_place(size, i, j, k, b + at, b + samples + at, b + 2 * samples + at, false, &block)) {
+      for (int l = next - i; l < CW_LANES; l++)
+        forward_voxel(size, i + l, j, k, a, b, w);
+      continue;
+    }
+    for (int axis = 0; axis < 3; axis++) {
+      float sum[CW_LANES];
+      cw_block_sample(&block, a + axis * samples, row, plane, sum);
+#pragma omp simd
+      for (int l = 0; l < CW_LANES; l++)
+        w[axis * samples + at + l] = b[axis * samples + at + l] + sum[l];
+    }
+  }
+}
+
+CW_WARP_CLONES static void backward_row(const int size[3], int j, int k, const float *a, const float *b, const float *grad_w,
+                                   float *grad_a, float *grad_b) {
+  enum { STEP = CW_LANES - 2 }; /* cw_block_spread wants two idle lanes */
+  const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
+  const size_t start = (size_t)k * plane + (size_t)j * row;
+  const int n = size[0], blocks_end = n < CW_LANES || size[1] < 2 || size[2] < 2 ? 0 : n - 2;
+  for (int next = 0; next < blocks_end; next += STEP) {
+    const int i = next < n - CW_LANES ? next : n - CW_LANES, done = next - i;
+    const size_t at = start + i;
+    cw_block block;
+    if (!cw_block_place(size, i, j, k, b + at, b + samples + at, b + 2 * samples + at, true, &block)) {
+      for (int l = done; l < STEP; l++)
+        backward_voxel(size, i + l, j, k, a, b, grad_w, grad_a, grad_b);
+      continue;
+    }
+    float g[3][CW_LANES];
+    for (int axis = 0; axis < 3; axis++) {
+#pragma omp simd
+      for (int l = 0; l < CW_LANES; l++)
+        g[axis][l] = l >= done && l < STEP ? grad_w[axis * samples + at + l] : 0;
+    }
+    if (grad_b) {
+      float slope[3][CW_LANES] = {{0}};
+      cw_block_slope(&block, a, row, plane, samples, 3, (const float(*)[CW_LANES])g, slope);
+      for (int axis = 0; axis < 3; axis++) {
+        float *to = grad_b + axis * samples + at;
+#pragma omp simd
+        for (int l = 0; l < CW_LANES; l++)
+          to[l] += g[axis][l] + slope[axis][l] * block.free[axis][l];
+      }
+    }
+    if (grad_a)
+      cw_block_spread(&block, row, plane, 3, samples, (const float(*)[CW_LANES])g, grad_a);
+  }
+  for (int i = blocks_end; i < n; i++)
+    backward_voxel(size, i, j, k, a, b, grad_w, grad_a, grad_b);
+}
+
 void cw_compose_forward(const int size[3], const float *a, const float *b, float *w, int threads) {
-  const size_t samples = cw_samples(size);
 #pragma omp parallel for schedule(static) num_threads(cw_team(threads, size[2]))
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++)
-      for (int i = 0; i < size[0]; i++) {
-        const size_t p = ((size_t)k * size[1] + j) * size[0] + i;
-        const cell c = cell_at(size, i, j, k, b[p], b[samples + p], b[2 * samples + p]);
-        for (int axis = 0; axis < 3; axis++)
-          w[axis * samples + p] = b[axis * samples + p] + value_at(&c, a + axis * samples);
-      }
+      forward_row(size, j, k, a, b, w);
 }
 
 void cw_compose_backward(const int size[3], const float *a, const float *b, const float *grad_w, float *grad_a,
                          float *grad_b) {
-  const size_t samples = cw_samples(size);
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++)
-      for (int i = 0; i < size[0]; i++) {
-        const size_t p = ((size_t)k * size[1] + j) * size[0] + i;
-        const cell c = cell_at(size, i, j, k, b[p], b[samples + p], b[2 * samples + p]);
-        const float wx = c.weight[0], wy = c.weight[1], wz = c.weight[2];
-        float slope[3] = {0, 0, 0};
-        for (int axis = 0; axis < 3; axis++) {
-          const float g = grad_w[axis * samples + p];
-          for (int n = 0; n < 8; n++) {
-            const int d = n & 1, e = n >> 1 & 1, f = n >> 2;
-            const float x = d ? wx : 1 - wx, y = e ? wy : 1 - wy, z = f ? wz : 1 - wz;
-            const size_t at = axis * samples + c.at + d * c.step[0] + e * c.step[1] + f * c.step[2];
-            slope[0] += g * a[at] * (d ? 1 : -1) * y * z;
-            slope[1] += g * a[at] * x * (e ? 1 : -1) * z;
-            slope[2] += g * a[at] * x * y * (f ? 1 : -1);
-            if (grad_a)
-              grad_a[at] += g * x * y * z;
-          }
-        }
-        for (int axis = 0; axis < 3 && grad_b; axis++)
-          grad_b[axis * samples + p] += grad_w[axis * samples + p] + slope[axis] * c.free[axis];
-      }
+      backward_row(size, j, k, a, b, grad_w, grad_a, grad_b);
 }

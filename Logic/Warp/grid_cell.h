@@ -44,6 +44,25 @@ static inline void cw_cell_clamped(int i, int n, float u, int *base, float *weig
   *free = held == u && n > 1 ? 1 : 0;
 }
 
+/* Slopes of the trilinear interpolant of corner values v[x + 2 y + 4 z] at weights w. */
+static inline float cw_slope_x(const float v[8], const float w[3]) {
+  const float near = (1 - w[1]) * (v[1] - v[0]) + w[1] * (v[3] - v[2]);
+  const float far = (1 - w[1]) * (v[5] - v[4]) + w[1] * (v[7] - v[6]);
+  return (1 - w[2]) * near + w[2] * far;
+}
+
+static inline float cw_slope_y(const float v[8], const float w[3]) {
+  const float near = (1 - w[0]) * (v[2] - v[0]) + w[0] * (v[3] - v[1]);
+  const float far = (1 - w[0]) * (v[6] - v[4]) + w[0] * (v[7] - v[5]);
+  return (1 - w[2]) * near + w[2] * far;
+}
+
+static inline float cw_slope_z(const float v[8], const float w[3]) {
+  const float left = (1 - w[0]) * (v[4] - v[0]) + w[0] * (v[5] - v[1]);
+  const float right = (1 - w[0]) * (v[6] - v[2]) + w[0] * (v[7] - v[3]);
+  return (1 - w[1]) * left + w[1] * right;
+}
+
 static inline float cw_mix(float a, float b, float w) {
   return a + w * (b - a);
 }

@@ -1,0 +1,251 @@
+/* Internal: the fast path of trilinear sampling, a block of neighbouring voxels of a row at a time.
+ *
+ * Smooth fields move neighbours alike: along each axis the cells of a block start at voxel + c or voxel + c + 1 for one
+ * whole number c.  The block's samples then lie in 2 or 3 shifted rows along each axis, read as plain vectors, and each
+ * voxel's trilinear weights are spread over these taps, with zeros for the neighbours that it does not use.  No gather,
+ * no scatter, no test inside.  Other blocks take the voxel-wise path. */
+#ifndef COUNTERWARP_WARP_BLOCK_H
+#define COUNTERWARP_WARP_BLOCK_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "Warp/clones.h"
+
+#if defined(__GNUC__)
+#define CW_INLINE static inline __attribute__((always_inline))
+#else
+#define CW_INLINE static inline
+#endif
+
+enum { CW_LANES = 16 };
+
+typedef struct cw_block {
+  float weight[3][3][CW_LANES]; /* [axis][tap][lane] */
+  float slope[3][3][CW_LANES];  /* their derivatives by the displacement */
+  float free[3][CW_LANES];      /* 1 where the point moves with u along this axis, 0 where it is held at the border */
+  int taps[3];                  /* 2 or 3 along each axis */
+  ptrdiff_t first;              /* offset of the first tap of lane 0 */
+  bool held;                    /* some point is held */
+} cw_block;
+
+/* Where the points i + u fall along one axis, clamped to [0, n - 1]; i = start + step * lane; n >= 2.  Returns the
+ * smallest cell offset; *high is the largest.  NaN is held at 0. */
+CW_INLINE int cw_block_axis(const float *u, int start, int step, int n, float *restrict cell, float *restrict part,
+                            float *restrict free, int *high, int *held) {
+  int least = 1 << 30, most = -(1 << 30), moved = 0;
+#pragma omp simd reduction(min : least) reduction(max : most) reduction(| : moved)
+  for (int l = 0; l < CW_LANES; l++) {
+    const float down = (float)-(start + step * l), up = (float)(n - 1 - (start + step * l));
+    const float at_least = u[l] >= down ? u[l] : down;
+    const float point = at_least <= up ? at_least : up;
+    const float below = floorf(point), last = up - 1;
+    const float base = below < last ? below : last; /* the border sample: the upper end of the last cell */
+    const int whole = (int)base;
+    cell[l] = base;
+    part[l] = point - base;
+    free[l] = point == u[l] ? 1.0f : 0.0f;
+    moved |= point != u[l];
+    least = whole < least ? whole : least;
+    most = whole > most ? whole : most;
+  }
+  *high = most;
+  *held |= moved;
+  return least;
+}
+
+/* Weights of the taps low, low + 1, low + 2. */
+CW_INLINE void cw_block_weights(int low, bool slopes, const float *restrict cell, const float *restrict part,
+                                cw_block *b, int axis) {
+  const float base = (float)low;
+#pragma omp simd
+  for (int l = 0; l < CW_LANES; l++) {
+    const float upper = cell[l] - base, lower = 1 - upper; /* which of the two cells: 0 or 1 */
+    b->weight[axis][0][l] = lower * (1 - part[l]);
+    b->weight[axis][1][l] = lower * part[l] + upper * (1 - part[l]);
+    b->weight[axis][2][l] = upper * part[l];
+    if (slopes) {
+      b->slope[axis][0][l] = -lower;
+      b->slope[axis][1][l] = lower - upper;
+      b->slope[axis][2][l] = upper;
+    }
+  }
+}
+
+/* The taps of lanes (i .. i + CW_LANES - 1, j, k), whose displacements start at ux, uy, uz.  False where the block does
+ * not lie on 2 or 3 taps along each axis.  Needs an image of at least 2 samples along each axis and CW_LANES along x.
+ */
+CW_INLINE bool cw_block_place(const int size[3], int i, int j, int k, const float *ux, const float *uy, const float *uz,
+                              bool slopes, cw_block *b) {
+  float cell[3][CW_LANES], part[3][CW_LANES];
+  int high[3], held = 0;
+  const int x = cw_block_axis(ux, i, 1, size[0], cell[0], part[0], b->free[0], &high[0], &held);
+  const int y = cw_block_axis(uy, j, 0, size[1], cell[1], part[1], b->free[1], &high[1], &held);
+  const int z = cw_block_axis(uz, k, 0, size[2], cell[2], part[2], b->free[2], &high[2], &held);
+  if (high[0] - x > 1 || high[1] - y > 1 || high[2] - z > 1)
+    return false;
+  const ptrdiff_t row = size[0], plane = row * size[1];
+  b->taps[0] = 2 + high[0] - x;
+  b->taps[1] = 2 + high[1] - y;
+  b->taps[2] = 2 + high[2] - z;
+  b->held = held != 0;
+  b->first = (k + z) * plane + (j + y) * row + i + x;
+  /* A tap of weight 0 may lie beside its row, but never outside the array. */
+  const ptrdiff_t end = b->first + (b->taps[2] - 1) * plane + (b->taps[1] - 1) * row + CW_LANES + 2;
+  if (b->first < 0 || end > plane * size[2])
+    return false;
+  cw_block_weights(x, slopes, cell[0], part[0], b, 0);
+  cw_block_weights(y, slopes, cell[1], part[1], b, 1);
+  cw_block_weights(z, slopes, cell[2], part[2], b, 2);
+  return true;
+}
+
+/* Rows and planes of taps as sums; TX, TY, TZ are constants where these are expanded. */
+#define CW_TAPS(n, w, a0, a1, a2) ((n) == 3 ? w##0 * (a0) + w##1 * (a1) + w##2 * (a2) : w##0 * (a0) + w##1 * (a1))
+
+/* sum[l] = the trilinear sample of p (p points at the first tap of lane 0). */
+CW_INLINE void cw_block_sample_taps(const cw_block *b, const float *p, size_t row, size_t plane, const int TX,
+                                    const int TY, const int TZ, float *restrict sum) {
+#pragma omp simd
+  for (int l = 0; l < CW_LANES; l++) {
+    const float x0 = b->weight[0][0][l], x1 = b->weight[0][1][l], x2 = b->weight[0][2][l];
+    const float y0 = b->weight[1][0][l], y1 = b->weight[1][1][l], y2 = b->weight[1][2][l];
+    const float z0 = b->weight[2][0][l], z1 = b->weight[2][1][l], z2 = b->weight[2][2][l];
+#define CW_ROW(q) CW_TAPS(TX, x, (q)[l], (q)[l + 1], (q)[l + 2])
+#define CW_PLANE(q) CW_TAPS(TY, y, CW_ROW(q), CW_ROW((q) + row), CW_ROW((q) + 2 * row))
+    sum[l] = CW_TAPS(TZ, z, CW_PLANE(p), CW_PLANE(p + plane), CW_PLANE(p + 2 * plane));
+#undef CW_ROW
+#undef CW_PLANE
+  }
+}
+
+/* grad[axis][l] += g . (derivative of the sample of a by the displacement along axis), summed over COUNT components
+ * whose data lie `samples` apart; g[component][lane]. */
+CW_INLINE void cw_block_slope_taps(const cw_block *b, const float *p, size_t row, size_t plane, size_t samples,
+                                   const int COUNT, const int TX, const int TY, const int TZ,
+                                   const float (*restrict g)[CW_LANES], float (*restrict grad)[CW_LANES]) {
+#pragma omp simd
+  for (int l = 0; l < CW_LANES; l++) {
+    const float x0 = b->weight[0][0][l], x1 = b->weight[0][1][l], x2 = b->weight[0][2][l];
+    const float y0 = b->weight[1][0][l], y1 = b->weight[1][1][l], y2 = b->weight[1][2][l];
+    const float z0 = b->weight[2][0][l], z1 = b->weight[2][1][l], z2 = b->weight[2][2][l];
+    const float sx0 = b->slope[0][0][l], sx1 = b->slope[0][1][l], sx2 = b->slope[0][2][l];
+    const float sy0 = b->slope[1][0][l], sy1 = b->slope[1][1][l], sy2 = b->slope[1][2][l];
+    const float sz0 = b->slope[2][0][l], sz1 = b->slope[2][1][l], sz2 = b->slope[2][2][l];
+    float gx = 0, gy = 0, gz = 0;
+#define CW_DOT(q, t) \
+  (COUNT == 3 ? g[0][l] * (q)[l + (t)] + g[1][l] * (q)[samples + l + (t)] + g[2][l] * (q)[2 * samples + l + (t)] \
+              : g[0][l] * (q)[l + (t)])
+#define CW_ROW(q, wy, wsy) \
+  { \
+    const float d0 = CW_DOT(q, 0), d1 = CW_DOT(q, 1), d2 = TX == 3 ? CW_DOT(q, 2) : 0; \
+    const float value = CW_TAPS(TX, x, d0, d1, d2); \
+    plane_slope += (wy)*CW_TAPS(TX, sx, d0, d1, d2); \
+    plane_value += (wy)*value; \
+    plane_across += (wsy)*value; \
+  }
+#define CW_PLANE(q, wz, wsz) \
+  { \
+    float plane_value = 0, plane_slope = 0, plane_across = 0; \
+    CW_ROW(q, y0, sy0) \
+    CW_ROW((q) + row, y1, sy1) \
+    if (TY == 3) \
+      CW_ROW((q) + 2 * row, y2, sy2) \
+    gx += (wz)*plane_slope; \
+    gy += (wz)*plane_across; \
+    gz += (wsz)*plane_value; \
+  }
+    CW_PLANE(p, z0, sz0)
+    CW_PLANE(p + plane, z1, sz1)
+    if (TZ == 3)
+      CW_PLANE(p + 2 * plane, z2, sz2)
+#undef CW_DOT
+#undef CW_ROW
+#undef CW_PLANE
+    grad[0][l] += gx;
+    grad[1][l] += gy;
+    grad[2][l] += gz;
+  }
+}
+
+/* Calls f(..., TX, TY, TZ, ...) with constants. */
+#define CW_BLOCK_CASES(b, CALL) \
+  switch (((b)->taps[0] - 2) | ((b)->taps[1] - 2) << 1 | ((b)->taps[2] - 2) << 2) { \
+    case 0: \
+      CALL(2, 2, 2); \
+      break; \
+    case 1: \
+      CALL(3, 2, 2); \
+      break; \
+    case 2: \
+      CALL(2, 3, 2); \
+      break; \
+    case 3: \
+      CALL(3, 3, 2); \
+      break; \
+    case 4: \
+      CALL(2, 2, 3); \
+      break; \
+    case 5: \
+      CALL(3, 2, 3); \
+      break; \
+    case 6: \
+      CALL(2, 3, 3); \
+      break; \
+    default: \
+      CALL(3, 3, 3); \
+  }
+
+CW_INLINE void cw_block_sample(const cw_block *b, const float *a, size_t row, size_t plane, float *restrict sum) {
+  const float *p = a + b->first;
+#define CW_CALL(TX, TY, TZ) cw_block_sample_taps(b, p, row, plane, TX, TY, TZ, sum)
+  CW_BLOCK_CASES(b, CW_CALL)
+#undef CW_CALL
+}
+
+CW_INLINE void cw_block_slope(const cw_block *b, const float *a, size_t row, size_t plane, size_t samples,
+                              const int COUNT, const float (*restrict g)[CW_LANES], float (*restrict grad)[CW_LANES]) {
+  const float *p = a + b->first;
+#define CW_CALL(TX, TY, TZ) cw_block_slope_taps(b, p, row, plane, samples, COUNT, TX, TY, TZ, g, grad)
+  CW_BLOCK_CASES(b, CW_CALL)
+#undef CW_CALL
+}
+
+/* Adjoint of cw_block_sample: adds g, spread over the taps, to `to`.  The last two lanes of g must be zero: each row
+ * of taps is then written within one vector, grad[l] += sum over t of (g weight_t)[l - t]. */
+CW_INLINE void cw_block_spread(const cw_block *b, size_t row, size_t plane, int count, size_t samples,
+                               const float (*restrict g)[CW_LANES], float *to) {
+  float across[9][CW_LANES + 2], along[3][CW_LANES + 2];
+  const int rows = b->taps[1] * b->taps[2];
+  for (int r = 0; r < rows; r++) {
+    const float *y = b->weight[1][r % b->taps[1]], *z = b->weight[2][r / b->taps[1]];
+    across[r][0] = across[r][1] = 0;
+#pragma omp simd
+    for (int l = 0; l < CW_LANES; l++)
+      across[r][l + 2] = y[l] * z[l];
+  }
+  for (int c = 0; c < count; c++) {
+    for (int t = 0; t < 3; t++) {
+      along[t][0] = along[t][1] = 0;
+#pragma omp simd
+      for (int l = 0; l < CW_LANES; l++)
+        along[t][l + 2] = g[c][l] * b->weight[0][t][l];
+    }
+    for (int r = 0; r < rows; r++) {
+      float *p = to + c * samples + b->first + (size_t)(r / b->taps[1]) * plane + (size_t)(r % b->taps[1]) * row;
+      const float *w = across[r];
+      if (b->taps[0] == 3) {
+#pragma omp simd
+        for (int l = 0; l < CW_LANES; l++)
+          p[l] += w[l + 2] * along[0][l + 2] + w[l + 1] * along[1][l + 1] + w[l] * along[2][l];
+      } else {
+#pragma omp simd
+        for (int l = 0; l < CW_LANES; l++)
+          p[l] += w[l + 2] * along[0][l + 2] + w[l + 1] * along[1][l + 1];
+      }
+    }
+  }
+}
+
+#endif
