@@ -120,14 +120,22 @@ Json score_truth(Context &context, const std::vector<SimulatedScan> &simulations
     }
     const size_t samples = cw_grid_samples(&map->grid);
     double sum[2] = {0, 0};
-    size_t count = 0;
+    size_t count = 0, scored = 0, positive = 0;
     for (size_t i = 0; i < samples; i++) {
+      if (!region->data || region->data[i] != 0) {
+        scored++;
+        positive += mask->data[i] != 0;
+      }
       map->data[i] *= static_cast<float>(s.sign());
       if (known->data[i] > 0.1f) {
         sum[0] += map->data[i];
         sum[1] += known->data[i];
         count++;
       }
+    }
+    if (positive == 0 || positive == scored) {
+      context.warn(s.scan.truth_mask + ": holds none or all of the scored region; the scan is not scored.");
+      continue;
     }
     cw_score score;
     context.check(cw_score_map(context, map->data, known->data, mask->data, region->data, samples, &score), s.scan.id);

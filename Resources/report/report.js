@@ -107,6 +107,9 @@
     const node = section("Before, after, and what changed",
       "Radiological convention: the patient's right is on the left of axial and coronal slices; sagittal slices look from the side, anterior to the left. " +
       "Each scan is cut where its volume changes most. Typical scans: their logit shift is the middle one of their direction, unless others were asked for.");
+    node.append(legend(data.examples.legend, data.examples.scale, " %", ["tissue shrinks", "tissue grows"]));
+    const cases = make("div", { class: "cases" });
+    node.append(cases);
     for (const scan of data.examples.scans) {
       const title = (scan.direction === "inject" ? "Disease injected: " : "Disease removed: ") + scan.id;
       const held = scan.held_out === true ? "held out" : scan.held_out === false ? "used in training" : "not in the model's record";
@@ -114,14 +117,13 @@
         make("p", { class: "note", text: (scan.group ? scan.group + ", " : "") + held + "; logit " + plain(scan.before) + " before, " +
           plain(scan.after) + " after; largest displacement " + plain(scan.largest_mm, 2) + " mm." }));
       const grid = make("div", { class: "slices three" });
-      for (const head of ["Before", "After", "After, with change of tissue volume"])
+      for (const head of ["Before", "After", "Change of volume"])
         grid.append(make("div", { class: "head", text: head }));
       for (const plane of scan.planes)
         grid.append(slice(plane, "before", "before"), slice(plane, "after", "after"), slice(plane, "change", "change of tissue volume"));
       box.append(grid);
-      node.append(box);
+      cases.append(box);
     }
-    node.append(legend(data.examples.legend, data.examples.scale, " %", ["tissue shrinks", "tissue grows"]));
   }
 
   // ---- figures
@@ -178,6 +180,11 @@
   if (data.maps.directions && data.maps.directions.length) {
     const node = section("Where tissue changes in the group",
       "Mean change of tissue volume over held-out scans (the mean of −log J as a percentage), and its one-sample t, on the model's grid over the mean training scan. Below 0: tissue shrinks.");
+    node.append(make("div", { class: "legends" },
+      legend(data.maps.legend, data.maps.mean_scale, " %", ["tissue shrinks", "tissue grows"]),
+      legend(data.maps.legend, data.maps.t_scale, "", ["t below 0", "t above 0"])));
+    const cases = make("div", { class: "cases" });
+    node.append(cases);
     for (const map of data.maps.directions) {
       const box = make("div", { class: "case" }, make("h3", { text: names[map.direction] + " (" + map.scans + " scans)" }));
       for (const [picture, head] of [["mean", "Mean change of volume"], ["t", "t"]]) {
@@ -185,10 +192,8 @@
         box.append(make("p", { class: "note", text: head, style: { margin: "8px 0 4px" } }), grid);
         for (const plane of map.planes) grid.append(slice(plane, picture, head));
       }
-      node.append(box);
+      cases.append(box);
     }
-    node.append(legend(data.maps.legend, data.maps.mean_scale, " %", ["tissue shrinks", "tissue grows"]),
-      legend(data.maps.legend, data.maps.t_scale, "", ["t below 0", "t above 0"]));
   }
 
   // ---- regions

@@ -1,0 +1,223 @@
+// The main job on a tiny cohort, through every command: each leaves what it must, and what one writes the next reads.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "counterwarp/nifti.h"
+#include "program.h"
+
+namespace {
+
+struct Job {
+  Folder folder;
+  std::string table = folder.name("cohort/participants.tsv");
+  std::string classifier = folder.name("classifier.onnx"), simulator = folder.name("simulator.onnx");
+
+  Outcome done(Arguments arguments) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 0) << arguments[0] << ": " << outcome.err;
+    return outcome;
+  }
+
+  void train(const std::string &out, const char *seed) {
+    done({"train-classifier", "--cohort", table, "--out", out, "--steps", "4", "--batch", "4", "--folds", "4", "--seed",
+          seed});
+  }
+
+  void simulate(const std::string &direction, const std::string &out, const Arguments &more) {
+    Arguments arguments = {"simulate", "--model", simulator, "--direction", direction, "--out", out};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    done(arguments);
+  }
+};
+
+// Two halves of the model's box as an atlas.
+void write_atlas(const Path &file, const Path &like) {
+  cw_context *context;
+  ASSERT_EQ(cw_context_create(nullptr, &context), CW_OK);
+  cw_volume volume;
+  ASSERT_EQ(cw_nifti_read(context, like.c_str(), &volume), CW_OK);
+  for (size_t i = 0; i < cw_grid_samples(&volume.grid); i++)
+    volume.data[i] = i % volume.grid.size[0] < size_t(volume.grid.size[0] / 2) ? 17.0f : 53.0f;
+  EXPECT_EQ(cw_nifti_write(context, file.c_str(), &volume, CW_NIFTI_UINT8), CW_OK);
+  cw_volume_free(context, &volume);
+  cw_context_free(context);
+}
+
+void expect_side_car(const nlohmann::json &json, const std::string &direction, const Path &folder) {
+  EXPECT_EQ(json["direction"], direction);
+  EXPECT_EQ(json["curve"]["strength"].size(), 17u);
+  EXPECT_EQ(json["curve"]["logit"].size(), 17u);
+  EXPECT_EQ(json["curve"]["strength"][0], -1.0);
+  for (const char *key : {"logit", "held_out", "folded_voxels", "inverse_error_mm", "cycle_error",
+                          "largest_displacement_mm", "mean_displacement_mm", "monotone", "versions", "sign"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  EXPECT_NE(json["sign"].get<std::string>().find("shrank"), std::string::npos);
+  const std::string base = json["id"].get<std::string>() + "_desc-" + direction;
+  for (const char *part : {"_image.nii.gz", "_field.nii.gz", "_jacobian.nii.gz", "_logjacobian.nii.gz", ".json"})
+    EXPECT_TRUE(std::filesystem::exists(folder / (base + part))) << base << part;
+}
+
+// The page needs nothing from elsewhere and holds what it must.
+void expect_page(const Path &file) {
+  const std::string page = text_of(file);
+  for (const char *outside : {"src=\"http", "href=\"http", "<link", "@import", "url(http"})
+    EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+  EXPECT_NE(page.find("Chart.js v"), std::string::npos) << "the notice of Chart.js's licence";
+  const std::string open = "<script type=\"application/json\" id=\"data\">";
+  const size_t from = page.find(open) + open.size(), to = page.find("</script>", from);
+  const auto data = nlohmann::json::parse(page.substr(from, to - from));
+  EXPECT_EQ(data["title"], "Tiny </script> & more");
+  EXPECT_GE(data["verdict"].size(), 5u);
+  for (const char *direction : {"inject", "remove"}) {
+    EXPECT_TRUE(data["figures"][direction].contains("tally"));
+    EXPECT_TRUE(data["figures"][direction].contains("transfer"));
+    EXPECT_TRUE(data["figures"][direction].contains("scores"));
+    EXPECT_EQ(data["strength"][direction]["mean"].size(), 17u);
+    EXPECT_EQ(data["regions"][direction].size(), 2u);
+  }
+  ASSERT_EQ(data["examples"]["scans"].size(), 4u);
+  for (const auto &scan : data["examples"]["scans"]) {
+    ASSERT_EQ(scan["planes"].size(), 3u);
+    EXPECT_EQ(scan["planes"][0]["left"], "R") << "radiological convention";
+    EXPECT_EQ(scan["planes"][1]["top"], "S");
+    EXPECT_EQ(scan["planes"][2]["left"], "A");
+    for (const char *picture : {"before", "after", "change"})
+      EXPECT_EQ(scan["planes"][0][picture].get<std::string>().compare(0, 22, "data:image/png;base64,"), 0);
+  }
+  EXPECT_EQ(data["maps"]["directions"].size(), 2u);
+  EXPECT_GE(data["curves"]["classifier"]["rows"].size(), 1u);
+  EXPECT_GE(data["curves"]["simulator"]["rows"].size(), 1u);
+}
+
+}  // namespace
+
+TEST(Job, FromNothingToThePage) {
+  Job job;
+  Folder &folder = job.folder;
+  make_spheres(folder, 8);
+  const auto rows = rows_of(job.table);
+  ASSERT_EQ(rows.size(), 16u);
+  for (const auto &row : rows)
+    for (const char *column : {"image", "truth_logjac", "truth_mask", "truth_region"})
+      EXPECT_TRUE(std::filesystem::exists(folder / "cohort" / row[column])) << row.dump();
+
+  // Training: the model, its curve, no checkpoint left.
+  job.train(job.classifier, "1");
+  job.train(folder.name("second.onnx"), "2");
+  job.done({"train-simulator", "--cohort", job.table, "--classifier", job.classifier, "--out", job.simulator, "--steps",
+            "3", "--batch", "2", "--margin", "1", "--evaluate-every", "1"});
+  EXPECT_FALSE(std::filesystem::exists(job.simulator + ".checkpoint"));
+  EXPECT_GE(rows_of(job.simulator + ".curve.tsv").size(), 3u);
+
+  // A quarter of each group is held out, by both models alike.
+  std::set<std::string> apart[2];
+  for (const int model : {0, 1}) {
+    const std::string out = folder.name("classes.tsv");
+    job.done({"classify", "--model", model ? job.simulator : job.classifier, "--cohort", job.table, "--out", out});
+    const auto classes = rows_of(out);
+    ASSERT_EQ(classes.size(), 16u);
+    for (const auto &row : classes) {
+      EXPECT_TRUE(std::isfinite(std::stod(row["logit"].get<std::string>())));
+      if (row["held_out"] == "true")
+        apart[model].insert(row["participant_id"]);
+    }
+  }
+  EXPECT_EQ(apart[0].size(), 4u);
+  EXPECT_EQ(apart[0], apart[1]);
+
+  // Simulation of the held-out scans, and of one training scan by its file.
+  const std::string out = folder.name("simulations");
+  job.simulate("inject", out, {"--cohort", job.table, "--held-out-only"});
+  job.simulate("remove", out, {"--cohort", job.table, "--group", "patient", "--held-out-only", "--convention", "lps"});
+  int cars = 0;
+  for (const auto &entry : std::filesystem::directory_iterator(out))
+    if (entry.path().extension() == ".json") {
+      const auto json = json_of(entry.path());
+      expect_side_car(json, json["direction"], out);
+      EXPECT_EQ(json["held_out"], true);
+      EXPECT_EQ(json["folded_voxels"], 0) << "a velocity field";
+      cars++;
+    }
+  EXPECT_EQ(cars, 4 + 2);
+  EXPECT_EQ(leftovers(out), 0);
+  const auto trained = std::find_if(rows.begin(), rows.end(), [&](const auto &row) {
+    return !apart[0].count(row["participant_id"].template get<std::string>());
+  });
+  const Path scan = folder / "cohort" / (*trained)["image"];
+  job.simulate("inject", folder.name("single"), {scan.string(), "--strength", "0.5"});
+  const std::string stem = (*trained)["participant_id"].get<std::string>() + "_ses-01_T1w";
+  EXPECT_EQ(json_of(folder / ("single/" + stem + "_desc-inject.json"))["held_out"], false);
+  EXPECT_EQ(json_of(folder / ("single/" + stem + "_desc-inject.json"))["strength"], 0.5);
+
+  // --resume passes over what stands, and only that.
+  const Path some = *std::find_if(std::filesystem::directory_iterator(out), {}, [](const auto &entry) {
+    return entry.path().string().find("_desc-inject_field") != std::string::npos;
+  });
+  std::filesystem::remove(some);
+  const Outcome again = job.done({"simulate", "--model", job.simulator, "--direction", "inject", "--out", out,
+                                  "--cohort", job.table, "--held-out-only", "--resume"});
+  EXPECT_NE(again.err.find("Simulated 1 scans"), std::string::npos) << again.err;
+  EXPECT_TRUE(std::filesystem::exists(some));
+
+  // Group results, with a FreeSurfer-like table of names.
+  write_atlas(folder / "atlas.nii.gz", scan);
+  write_file(
+      folder / "names.txt",
+      "# No. Label R G B A\n0 Unknown 0 0 0 0\n17 Left-Hippocampus 220 216 20 0\n53 Right-Hippocampus 1 2 3 0\n");
+  job.done({"group", "--simulations", out, "--cohort", job.table, "--atlas", folder.name("atlas.nii.gz"), "--labels",
+            folder.name("names.txt"), "--second", folder.name("second.onnx"), "--out", folder.name("group")});
+  for (const char *name :
+       {"group_desc-inject_mean.nii.gz", "group_desc-inject_t.nii.gz", "group_desc-remove_mean.nii.gz",
+        "group_desc-remove_t.nii.gz", "scans.tsv", "scores.tsv", "transfer.tsv", "group.json"})
+    EXPECT_TRUE(std::filesystem::exists(folder / "group" / name)) << name;
+  const auto regions = rows_of(folder / "group/regions.tsv");
+  ASSERT_EQ(regions.size(), 4u);
+  EXPECT_EQ(regions[0]["direction"], "inject");
+  EXPECT_EQ(regions[0]["n"], "2");
+  EXPECT_LE(std::stod(regions[0]["mean_change_percent"].get<std::string>()),
+            std::stod(regions[1]["mean_change_percent"].get<std::string>()));
+  EXPECT_GE(std::stod(regions[2]["mean_change_percent"].get<std::string>()),
+            std::stod(regions[3]["mean_change_percent"].get<std::string>()));
+  std::set<std::string> names;
+  for (const auto &row : regions)
+    names.insert(row["region"]);
+  EXPECT_EQ(names, (std::set<std::string>{"Left-Hippocampus", "Right-Hippocampus"}));
+  EXPECT_EQ(rows_of(folder / "group/scans.tsv").size(), 4u) << "controls injected and patients healed, held out";
+
+  job.done({"report", "--simulations", out, "--cohort", job.table, "--group", folder.name("group"), "--classifier",
+            job.classifier, "--simulator", job.simulator, "--title", "Tiny </script> & more", "--out",
+            folder.name("page.html")});
+  expect_page(folder / "page.html");
+
+  // A closed or full standard output is no success.
+  const Outcome full =
+      run_shell("\"$CW\" classify --model '" + job.classifier + "' '" + scan.string() + "' > /dev/full");
+  EXPECT_EQ(full.code, 1) << full.err;
+}
+
+// A cohort without truth columns is the normal case; a table of other people asks for a fold of its own.
+TEST(Job, ATableWithoutTruth) {
+  Job job;
+  make_spheres(job.folder, 5);
+  std::string table = "participant_id\tgroup\timage\n";
+  for (const auto &row : rows_of(job.table))
+    table += row["participant_id"].get<std::string>() + "\t" + row["group"].get<std::string>() + "\t" +
+             row["image"].get<std::string>() + "\n";
+  job.table = job.folder.name("cohort/plain.tsv");
+  write_file(job.table, table);
+  job.done({"train-classifier", "--cohort", job.table, "--out", job.classifier, "--steps", "2", "--batch", "2",
+            "--folds", "5"});
+  job.done({"train-simulator", "--cohort", job.table, "--classifier", job.classifier, "--out", job.simulator, "--steps",
+            "1", "--batch", "2", "--margin", "1", "--field", "displacement", "--objective", "paper"});
+  const std::string out = job.folder.name("simulations");
+  job.simulate("inject", out, {"--cohort", job.table, "--group", "control"});
+  job.done({"group", "--simulations", out, "--cohort", job.table, "--out", job.folder.name("group")});
+  EXPECT_FALSE(std::filesystem::exists(job.folder / "group/scores.tsv"));
+  EXPECT_FALSE(std::filesystem::exists(job.folder / "group/regions.tsv"));
+  EXPECT_EQ(rows_of(job.folder / "group/scans.tsv").size(), 1u) << "one held-out control";
+  job.done({"report", "--simulations", out, "--out", job.folder.name("page.html")});
+  EXPECT_NE(text_of(job.folder / "page.html").find("No second classifier was given"), std::string::npos);
+}
