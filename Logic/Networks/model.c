@@ -44,23 +44,22 @@ void cw_model_free(cw_context *context, cw_model *model) {
   memset(model, 0, sizeof *model);
 }
 
-const char *cw_model_field_name(const cw_model *model) {
+const char *cw_model_output_name(const cw_model *model, int index) {
+  if (model->kind == CW_MODEL_CLASSIFIER || index > 0)
+    return "logit";
   return model->field == CW_FIELD_VELOCITY ? "velocity" : "displacement";
 }
 
-/* One input or output of the graph against its expected name and shape. */
-static cw_status check_end(cw_context *context, const cw_graph *graph, const char *what, cw_value value,
-                           const char *name, cw_shape shape) {
+/* One input or output of the graph against its expected shape. */
+static cw_status check_end(cw_context *context, const cw_graph *graph, cw_value value, const char *name,
+                           cw_shape shape) {
   char expected[96], found[96];
-  if (value == CW_NONE || strcmp(cw_value_name(graph, value), name) != 0)
-    return cw_fail(context, CW_ERROR_ARGUMENT, "model: expected the %s '%s', found '%.64s'", what, name,
-                   value == CW_NONE ? "" : cw_value_name(graph, value));
   if (cw_shape_equal(cw_value_shape(graph, value), &shape))
     return CW_OK;
   cw_shape_text(&shape, expected);
   cw_shape_text(cw_value_shape(graph, value), found);
-  return cw_fail(context, CW_ERROR_SHAPE, "model: the %s '%s' is %s, the model's grid asks for %s", what, name, found,
-                 expected);
+  return cw_fail(context, CW_ERROR_SHAPE, "model: %s ('%.64s') is %s, the model's grid asks for %s", name,
+                 cw_value_name(graph, value), found, expected);
 }
 
 static cw_status check_counts(cw_context *context, const cw_model *model, int inputs, int outputs) {
@@ -100,10 +99,10 @@ cw_status cw_model_check(cw_context *context, const cw_model *model) {
   const cw_shape number = CW_SHAPE(CW_BATCH, 1);
   const bool classifier = model->kind == CW_MODEL_CLASSIFIER;
   CW_TRY(check_counts(context, model, classifier ? 1 : 2, classifier ? 1 : 2));
-  CW_TRY(check_end(context, graph, "input", cw_graph_input_at(graph, 0), "image", image));
+  CW_TRY(check_end(context, graph, cw_graph_input_at(graph, 0), "the image", image));
   if (classifier)
-    return check_end(context, graph, "output", cw_graph_output_at(graph, 0), "logit", number);
-  CW_TRY(check_end(context, graph, "input", cw_graph_input_at(graph, 1), "direction", number));
-  CW_TRY(check_end(context, graph, "output", cw_graph_output_at(graph, 0), cw_model_field_name(model), field));
-  return check_end(context, graph, "output", cw_graph_output_at(graph, 1), "logit", number);
+    return check_end(context, graph, cw_graph_output_at(graph, 0), "the logit", number);
+  CW_TRY(check_end(context, graph, cw_graph_input_at(graph, 1), "the direction", number));
+  CW_TRY(check_end(context, graph, cw_graph_output_at(graph, 0), "the field", field));
+  return check_end(context, graph, cw_graph_output_at(graph, 1), "the logit", number);
 }

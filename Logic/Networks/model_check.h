@@ -4,9 +4,10 @@
 
 #include "counterwarp/model.h"
 
-/* Names and shapes of inputs and outputs for the kind and the grid, and usable preprocessing. */
+/* Number and shapes of inputs and outputs for the kind and the grid, and usable preprocessing.  Inputs and outputs are
+ * known by their position; files give them the names of model.h. */
 cw_status cw_model_check(cw_context *context, const cw_model *model);
-/* Name of a simulator's field: "velocity" or "displacement". */
-const char *cw_model_field_name(const cw_model *model);
+/* Name of an output in files: "velocity" or "displacement", "logit". */
+const char *cw_model_output_name(const cw_model *model, int index);
 
 #endif

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "counterwarp/random.h"
+#include "counterwarp/training.h"
 
 void check(cw_context *context, cw_status status) {
   if (status != CW_OK)
@@ -173,19 +174,7 @@ cw_model sample_simulator(cw_context *context, int size, cw_field_model field, b
   cw_graph *simulator = nullptr, *classifier = nullptr;
   check(context, cw_network_simulator(context, &options, &simulator));
   check(context, cw_network_classifier(context, size, seed + 1, &classifier));
-  check(context, cw_graph_create(context, &model.graph));
-  Builder b = {context, model.graph};
-  const cw_value ends[2] = {b.input("image", CW_SHAPE(CW_BATCH, 1, size, size, size)),
-                            b.input("direction", CW_SHAPE(CW_BATCH, 1))};
-  cw_value wanted = cw_graph_output_at(simulator, 0), raw, logit;
-  check(context, cw_graph_append_copy(context, model.graph, simulator, "simulator.", ends, &wanted, 1, &raw));
-  wanted = cw_graph_output_at(classifier, 0);
-  check(context, cw_graph_append_copy(context, model.graph, classifier, "", ends, &wanted, 1, &logit));
-  cw_attributes a = cw_attributes_default();
-  a.shape = CW_SHAPE(CW_BATCH, 3, size, size, size);
-  const char *name = field == CW_FIELD_VELOCITY ? "velocity" : "displacement";
-  check(context, cw_graph_output(context, model.graph, b.node(CW_OP_RESHAPE, name, {raw}, a)));
-  check(context, cw_graph_output(context, model.graph, logit));
+  check(context, cw_simulator_join(context, simulator, classifier, field, &model.graph));
   cw_graph_free(context, simulator);
   cw_graph_free(context, classifier);
   randomise(model.graph, seed);

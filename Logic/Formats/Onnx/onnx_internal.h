@@ -32,7 +32,7 @@ bool cw_onnx_base64_read(const char *text, float *samples, size_t count);
 char *cw_onnx_list_text(cw_context *context, const cw_strings *strings);
 cw_status cw_onnx_list_read(cw_context *context, const char *key, const char *text, cw_strings *strings);
 
-/* ---- storage.c ---- */
+/* ---- arena.c ---- */
 
 /* Memory that is freed all at once. */
 typedef struct cw_onnx_arena {
@@ -44,18 +44,14 @@ void *cw_onnx_take(cw_onnx_arena *arena, size_t count, size_t size);
 char *cw_onnx_take_text(cw_onnx_arena *arena, const char *format, ...) CW_PRINTF(2, 3);
 void cw_onnx_arena_free(cw_onnx_arena *arena);
 
-/* Whole file into *bytes, released by the caller. */
-cw_status cw_onnx_file_read(cw_context *context, const char *path, uint8_t **bytes, size_t *count);
-/* The file appears whole under its name, or not at all. */
-cw_status cw_onnx_file_write(cw_context *context, const char *path, const uint8_t *bytes, size_t count);
-
 /* ---- writing ---- */
 
 typedef struct cw_onnx_writer {
   cw_onnx_arena arena;
   const cw_graph *graph;
   CwOnnx__GraphProto *out;
-  int batch;          /* 1 where a conditional convolution fixes it, else CW_BATCH */
+  int batch;                                            /* 1 where a conditional convolution fixes it, else CW_BATCH */
+  const char *const *input_names, *const *output_names; /* that a file's reader expects, whatever the graph says */
   const char **alias; /* [value] its name in the file: a dropout's is that of its input */
   char *experts;      /* [value] 1: experts of a conditional convolution, 2: used otherwise, 3: both */
 } cw_onnx_writer;

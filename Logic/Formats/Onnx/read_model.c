@@ -1,8 +1,10 @@
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "Formats/Onnx/onnx_internal.h"
 #include "Networks/model_check.h"
+#include "Tensor/file.h"
 
 /* protobuf-c asks the context for memory. */
 typedef struct unpack_memory {
@@ -98,8 +100,24 @@ static cw_status read_kind(cw_context *context, const CwOnnx__ModelProto *proto,
   model->kind = CW_MODEL_SIMULATOR;
   CW_TRY(metadata(context, proto, "counterwarp.field", true, &text));
   model->field = !strcmp(text, "velocity") ? CW_FIELD_VELOCITY : CW_FIELD_DISPLACEMENT;
-  if (strcmp(text, cw_model_field_name(model)) != 0)
+  if (strcmp(text, cw_model_output_name(model, 0)) != 0)
     return cw_fail(context, CW_ERROR_FORMAT, "metadata 'counterwarp.field' should be velocity or displacement");
+  return CW_OK;
+}
+
+/* Inputs and outputs are told apart by their names, so that no file can swap them. */
+static cw_status check_names(cw_context *context, const cw_model *model) {
+  static const char *const inputs[2] = {"image", "direction"};
+  char label[72];
+  for (int i = 0; i < 2; i++) {
+    const cw_value in = cw_graph_input_at(model->graph, i), out = cw_graph_output_at(model->graph, i);
+    if (in != CW_NONE && strcmp(cw_value_name(model->graph, in), inputs[i]) != 0)
+      return cw_fail(context, CW_ERROR_FORMAT, "onnx: input %d is '%s', expected '%s'", i,
+                     cw_onnx_label(cw_value_name(model->graph, in), label), inputs[i]);
+    if (out != CW_NONE && strcmp(cw_value_name(model->graph, out), cw_model_output_name(model, i)) != 0)
+      return cw_fail(context, CW_ERROR_FORMAT, "onnx: output %d is '%s', expected '%s'", i,
+                     cw_onnx_label(cw_value_name(model->graph, out), label), cw_model_output_name(model, i));
+  }
   return CW_OK;
 }
 
@@ -159,6 +177,7 @@ static cw_status read_proto(cw_context *context, const CwOnnx__ModelProto *proto
   CW_TRY(read_normalization(context, proto, &model->preprocessing));
   CW_TRY(cw_onnx_read_graph(context, proto->graph, &model->graph));
   CW_TRY(cw_model_check(context, model));
+  CW_TRY(check_names(context, model));
   CW_TRY(read_template(context, proto, model));
   return read_strings(context, proto, model);
 }
@@ -177,7 +196,11 @@ cw_status cw_model_read(cw_context *context, const char *path, cw_model *model) 
   memset(model, 0, sizeof *model);
   uint8_t *bytes;
   size_t count;
-  CW_TRY(cw_onnx_file_read(context, path, &bytes, &count));
+  struct stat info;
+  if (stat(path, &info) == 0 && info.st_size > INT32_MAX)
+    return cw_fail(context, CW_ERROR_UNSUPPORTED, "'%s' has %lld bytes, an ONNX file holds at most 2 GiB", path,
+                   (long long)info.st_size);
+  CW_TRY(cw_file_read(context, path, &bytes, &count));
   unpack_memory memory = {context, false};
   ProtobufCAllocator allocator = {unpack_allocate, unpack_release, &memory};
   CwOnnx__ModelProto *proto = cw_onnx__model_proto__unpack(&allocator, count, bytes);

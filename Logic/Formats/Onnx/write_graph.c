@@ -71,7 +71,7 @@ static cw_status describe(cw_onnx_writer *w, cw_value value, CwOnnx__ValueInfoPr
   cw_onnx__type_proto__init(type);
   cw_onnx__type_proto__tensor__init(tensor);
   cw_onnx__tensor_shape_proto__init(dims);
-  info->name = (char *)cw_value_name(w->graph, value);
+  info->name = (char *)w->alias[value];
   info->type = type;
   type->value_case = CW_ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
   type->tensor_type = tensor;
@@ -127,6 +127,14 @@ static cw_status survey(cw_onnx_writer *w) {
       return cw_fail(context, CW_ERROR_UNSUPPORTED,
                      "onnx: '%s' holds experts of a conditional convolution and must be a parameter of nothing else",
                      name);
+  }
+  for (int i = 0; i < cw_graph_input_count(graph); i++)
+    w->alias[cw_graph_input_at(graph, i)] = w->input_names[i];
+  for (int i = 0; i < cw_graph_output_count(graph); i++) {
+    const cw_value value = cw_graph_output_at(graph, i);
+    if (cw_value_kind_of(graph, value) != CW_VALUE_ACTIVATION)
+      return cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: output '%s' is computed by no node", w->output_names[i]);
+    w->alias[value] = w->output_names[i];
   }
   return CW_OK;
 }
@@ -203,10 +211,9 @@ cw_status cw_onnx_write_graph(cw_onnx_writer *w) {
     CW_TRY(describe(w, cw_graph_input_at(graph, i), &out->input[i]));
   for (int i = 0; i < cw_graph_output_count(graph); i++, out->n_output++) {
     const cw_value value = cw_graph_output_at(graph, i);
-    const char *name = cw_value_name(graph, value);
-    if (cw_value_kind_of(graph, value) != CW_VALUE_ACTIVATION || strcmp(w->alias[value], name) != 0)
-      return cw_fail(arena->context, CW_ERROR_UNSUPPORTED, "onnx: output '%s' is not computed by a node of the file",
-                     name);
+    if (strcmp(w->alias[value], w->output_names[i]) != 0)
+      return cw_fail(arena->context, CW_ERROR_UNSUPPORTED,
+                     "onnx: output '%s' is that of a dropout or of another output", w->output_names[i]);
     CW_TRY(describe(w, value, &out->output[i]));
   }
   return check_unique(w);

@@ -4,6 +4,7 @@
 
 #include "Formats/Onnx/onnx_internal.h"
 #include "Networks/model_check.h"
+#include "Tensor/file.h"
 
 enum { MOST_ENTRIES = 16 };
 
@@ -68,7 +69,7 @@ static cw_status put_metadata(cw_onnx_arena *arena, CwOnnx__ModelProto *proto, c
   CW_TRY(put_grid(arena, proto, &model->preprocessing.grid));
   CW_TRY(put_normalization(arena, proto, &model->preprocessing));
   if (simulator)
-    CW_TRY(put(arena, proto, "counterwarp.field", cw_model_field_name(model)));
+    CW_TRY(put(arena, proto, "counterwarp.field", cw_model_output_name(model, 0)));
   CW_TRY(put_owned(arena, proto, "counterwarp.trained_on", cw_onnx_list_text(arena->context, &model->trained_on)));
   CW_TRY(put_owned(arena, proto, "counterwarp.held_out", cw_onnx_list_text(arena->context, &model->held_out)));
   if (model->provenance && *model->provenance) {
@@ -106,7 +107,7 @@ static cw_status pack(cw_context *context, const char *path, const CwOnnx__Model
   if (!packed)
     return CW_ERROR_MEMORY;
   cw_onnx__model_proto__pack(proto, packed);
-  const cw_status status = cw_onnx_file_write(context, path, packed, bytes);
+  const cw_status status = cw_file_write(context, path, packed, bytes);
   cw_release(context, packed);
   return status;
 }
@@ -116,6 +117,10 @@ cw_status cw_model_write(cw_context *context, const char *path, const cw_model *
   cw_onnx_writer writer = {0};
   writer.arena.context = context;
   writer.graph = model->graph;
+  const char *const inputs[2] = {"image", "direction"};
+  const char *const outputs[2] = {cw_model_output_name(model, 0), cw_model_output_name(model, 1)};
+  writer.input_names = inputs;
+  writer.output_names = outputs;
   CwOnnx__ModelProto proto;
   cw_onnx__model_proto__init(&proto);
   cw_status status = assemble(&writer, model, &proto);

@@ -247,8 +247,11 @@ static cw_status write_plain(cw_onnx_writer *w, const cw_node_view *n, const cha
   return add_node(w, op_type, n->name, in, n->input_count) ? CW_OK : CW_ERROR_MEMORY;
 }
 
-cw_status cw_onnx_write_node(cw_onnx_writer *w, const cw_node_view *n) {
+cw_status cw_onnx_write_node(cw_onnx_writer *w, const cw_node_view *node_of_graph) {
   const char *in[MOST_INPUTS] = {0};
+  cw_node_view named = *node_of_graph;
+  named.name = w->alias[named.output];
+  const cw_node_view *n = &named;
   for (int i = 0; i < n->input_count; i++)
     in[i] = n->inputs[i] == CW_NONE ? "" : w->alias[n->inputs[i]];
   const cw_attributes *a = n->attributes;

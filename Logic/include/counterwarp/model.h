@@ -19,7 +19,8 @@ typedef struct cw_strings {
 
 /* A classifier's graph has the input "image" [N,1,D,H,W] and the output "logit" [N,1].  A simulator's has the inputs
  * "image" and "direction" [N,1] (+1 inject, -1 remove) and two outputs: "velocity" or "displacement" [N,3,D,H,W] in
- * voxels (taper included for a velocity) and "logit", that of the classifier it was trained for, on "image". */
+ * voxels (taper included for a velocity) and "logit", that of the classifier it was trained for, on "image".  In memory
+ * inputs and outputs are known by their position; files give them these names. */
 typedef struct cw_model {
   cw_model_kind kind;
   cw_graph *graph;
