@@ -204,6 +204,18 @@ cw_status cw_graph_append_copy(cw_context *context, cw_graph *graph, const cw_gr
   return append(context, graph, from, prefix, false, true, inputs, wanted, wanted_count, outputs);
 }
 
+cw_status cw_graph_rename(cw_context *context, cw_graph *graph, cw_value value, const char *name) {
+  const cw_value other = cw_graph_find(graph, name);
+  if (value < 0 || value >= graph->value_count || (other != CW_NONE && other != value))
+    return cw_fail(context, CW_ERROR_ARGUMENT, "graph: value %d cannot be named '%s'", value, name);
+  char *copy = cw_copy_string(context, name);
+  if (!copy)
+    return CW_ERROR_MEMORY;
+  cw_release(context, graph->values[value].name);
+  graph->values[value].name = copy;
+  return CW_OK;
+}
+
 cw_status cw_graph_output(cw_context *context, cw_graph *graph, cw_value value) {
   if (value < 0 || value >= graph->value_count)
     return cw_fail(context, CW_ERROR_ARGUMENT, "graph: output %d is not a value of this graph", value);

@@ -98,7 +98,6 @@ cw_status cw_simulator_graph_create(cw_context *context, const cw_simulator_trai
 
 cw_status cw_simulator_join(cw_context *context, const cw_graph *simulator, const cw_graph *classifier,
                             cw_field_model field, cw_graph **graph) {
-  (void)field;
   *graph = NULL;
   cw_graph *joined;
   CW_TRY(cw_graph_create(context, &joined));
@@ -112,6 +111,10 @@ cw_status cw_simulator_join(cw_context *context, const cw_graph *simulator, cons
     status = cw_graph_append_copy(context, joined, simulator, "simulator/", inputs, &wanted[0], 1, &out[0]);
   if (status == CW_OK)
     status = cw_graph_append_copy(context, joined, classifier, "classifier/", inputs, &wanted[1], 1, &out[1]);
+  if (status == CW_OK)
+    status = cw_graph_rename(context, joined, out[0], field == CW_FIELD_VELOCITY ? "velocity" : "displacement");
+  if (status == CW_OK)
+    status = cw_graph_rename(context, joined, out[1], "logit");
   if (status == CW_OK)
     status = cw_graph_output(context, joined, out[0]);
   if (status == CW_OK)

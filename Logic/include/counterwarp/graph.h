@@ -116,6 +116,9 @@ cw_status cw_graph_append(cw_context *context, cw_graph *graph, const cw_graph *
 cw_status cw_graph_append_copy(cw_context *context, cw_graph *graph, const cw_graph *from, const char *prefix,
                                const cw_value *inputs, const cw_value *wanted, int wanted_count, cw_value *outputs);
 
+/* Gives a value another name, unique in the graph. */
+cw_status cw_graph_rename(cw_context *context, cw_graph *graph, cw_value value, const char *name);
+
 /* Marks a graph's outputs, in order. */
 cw_status cw_graph_output(cw_context *context, cw_graph *graph, cw_value value);
 
