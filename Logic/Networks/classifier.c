@@ -34,7 +34,7 @@ static cw_value block(cw_builder *b, int index, cw_value x, int in, int out, boo
 
 cw_status cw_network_classifier(cw_context *context, int size, uint64_t seed, cw_graph **graph) {
   static const int channels[] = {1, 16, 32, 64, 16, 16};
-  int levels;
+  int levels = 0;
   *graph = NULL;
   CW_TRY(cw_network_levels(context, size, &levels));
   cw_builder b = {context, NULL, seed, 0, CW_OK};

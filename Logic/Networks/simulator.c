@@ -101,7 +101,7 @@ static cw_value network(simulator *s, cw_value image, int size, int levels) {
 }
 
 cw_status cw_network_simulator(cw_context *context, const cw_simulator_options *options, cw_graph **graph) {
-  int levels;
+  int levels = 0;
   *graph = NULL;
   CW_TRY(cw_network_levels(context, options->size, &levels));
   if (options->taper_margin < 0 || options->taper_margin > options->size / 4)
