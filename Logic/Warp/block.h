@@ -30,29 +30,38 @@ typedef struct cw_block {
   bool held;                    /* some point is held */
 } cw_block;
 
-/* Where the points i + u fall along one axis, clamped to [0, n - 1]; i = start + step * lane; n >= 2.  Returns the
- * smallest cell offset; *high is the largest.  NaN is held at 0. */
-CW_INLINE int cw_block_axis(const float *u, int start, int step, int n, float *restrict cell, float *restrict part,
-                            float *restrict free, int *high, int *held) {
-  int least = 1 << 30, most = -(1 << 30), moved = 0;
-#pragma omp simd reduction(min : least) reduction(max : most) reduction(| : moved)
+/* Where the points i + u fall along one axis, clamped to [0, n - 1]; i = start + step * lane; n >= 2.  cell is relative
+ * to the voxel.  NaN is held at 0. */
+CW_INLINE void cw_block_axis(const float *u, int start, int step, int n, float *restrict cell, float *restrict part,
+                             float *restrict free) {
+#pragma omp simd
   for (int l = 0; l < CW_LANES; l++) {
     const float down = (float)-(start + step * l), up = (float)(n - 1 - (start + step * l));
     const float at_least = u[l] >= down ? u[l] : down;
     const float point = at_least <= up ? at_least : up;
     const float below = floorf(point), last = up - 1;
     const float base = below < last ? below : last; /* the border sample: the upper end of the last cell */
-    const int whole = (int)base;
     cell[l] = base;
     part[l] = point - base;
     free[l] = point == u[l] ? 1.0f : 0.0f;
-    moved |= point != u[l];
-    least = whole < least ? whole : least;
-    most = whole > most ? whole : most;
   }
-  *high = most;
-  *held |= moved;
-  return least;
+}
+
+/* How the cells lie against lane 0's, four bits an axis: some equal, some one above, some one below, some elsewhere;
+ * and a last bit where some point is held.  One reduction serves all axes. */
+CW_INLINE int cw_block_spreads(float (*restrict cell)[CW_LANES], float (*restrict free)[CW_LANES]) {
+  const float x = cell[0][0], y = cell[1][0], z = cell[2][0];
+  int code = 0;
+#pragma omp simd reduction(| : code)
+  for (int l = 0; l < CW_LANES; l++) {
+    const float dx = cell[0][l] - x, dy = cell[1][l] - y, dz = cell[2][l] - z;
+    const int cx = dx == 0 ? 1 : dx == 1 ? 2 : dx == -1 ? 4 : 8;
+    const int cy = dy == 0 ? 0x10 : dy == 1 ? 0x20 : dy == -1 ? 0x40 : 0x80;
+    const int cz = dz == 0 ? 0x100 : dz == 1 ? 0x200 : dz == -1 ? 0x400 : 0x800;
+    const int held = free[0][l] * free[1][l] * free[2][l] == 0 ? 0x1000 : 0;
+    code |= cx | cy | cz | held;
+  }
+  return code;
 }
 
 /* Weights of the taps low, low + 1, low + 2. */
@@ -79,25 +88,29 @@ CW_INLINE void cw_block_weights(int low, bool slopes, const float *restrict cell
 CW_INLINE bool cw_block_place(const int size[3], int i, int j, int k, const float *ux, const float *uy, const float *uz,
                               bool slopes, cw_block *b) {
   float cell[3][CW_LANES], part[3][CW_LANES];
-  int high[3], held = 0;
-  const int x = cw_block_axis(ux, i, 1, size[0], cell[0], part[0], b->free[0], &high[0], &held);
-  const int y = cw_block_axis(uy, j, 0, size[1], cell[1], part[1], b->free[1], &high[1], &held);
-  const int z = cw_block_axis(uz, k, 0, size[2], cell[2], part[2], b->free[2], &high[2], &held);
-  if (high[0] - x > 1 || high[1] - y > 1 || high[2] - z > 1)
+  cw_block_axis(ux, i, 1, size[0], cell[0], part[0], b->free[0]);
+  cw_block_axis(uy, j, 0, size[1], cell[1], part[1], b->free[1]);
+  cw_block_axis(uz, k, 0, size[2], cell[2], part[2], b->free[2]);
+  const int code = cw_block_spreads(cell, b->free);
+  if (code & 0x888)
     return false;
+  int low[3];
+  for (int axis = 0; axis < 3; axis++) {
+    const int bits = code >> 4 * axis & 7;
+    if ((bits & 6) == 6) /* three cells */
+      return false;
+    low[axis] = (int)cell[axis][0] - (bits >> 2);
+    b->taps[axis] = bits == 1 ? 2 : 3;
+  }
+  b->held = code >> 12;
   const ptrdiff_t row = size[0], plane = row * size[1];
-  b->taps[0] = 2 + high[0] - x;
-  b->taps[1] = 2 + high[1] - y;
-  b->taps[2] = 2 + high[2] - z;
-  b->held = held != 0;
-  b->first = (k + z) * plane + (j + y) * row + i + x;
+  b->first = (k + low[2]) * plane + (j + low[1]) * row + i + low[0];
   /* A tap of weight 0 may lie beside its row, but never outside the array. */
   const ptrdiff_t end = b->first + (b->taps[2] - 1) * plane + (b->taps[1] - 1) * row + CW_LANES + 2;
   if (b->first < 0 || end > plane * size[2])
     return false;
-  cw_block_weights(x, slopes, cell[0], part[0], b, 0);
-  cw_block_weights(y, slopes, cell[1], part[1], b, 1);
-  cw_block_weights(z, slopes, cell[2], part[2], b, 2);
+  for (int axis = 0; axis < 3; axis++)
+    cw_block_weights(low[axis], slopes, cell[axis], part[axis], b, axis);
   return true;
 }
 
@@ -212,29 +225,46 @@ CW_INLINE void cw_block_slope(const cw_block *b, const float *a, size_t row, siz
 #undef CW_CALL
 }
 
-/* Adjoint of cw_block_sample: adds g, spread over the taps, to `to`.  The last two lanes of g must be zero: each row
- * of taps is then written within one vector, grad[l] += sum over t of (g weight_t)[l - t]. */
-CW_INLINE void cw_block_spread(const cw_block *b, size_t row, size_t plane, int count, size_t samples,
-                               const float (*restrict g)[CW_LANES], float *to) {
-  float across[9][CW_LANES + 2], along[3][CW_LANES + 2];
-  const int rows = b->taps[1] * b->taps[2];
-  for (int r = 0; r < rows; r++) {
-    const float *y = b->weight[1][r % b->taps[1]], *z = b->weight[2][r / b->taps[1]];
-    across[r][0] = across[r][1] = 0;
-#pragma omp simd
-    for (int l = 0; l < CW_LANES; l++)
-      across[r][l + 2] = y[l] * z[l];
-  }
-  for (int c = 0; c < count; c++) {
-    for (int t = 0; t < 3; t++) {
-      along[t][0] = along[t][1] = 0;
+/* The adjoint of cw_block_sample in two steps, with other work between them: the first writes vectors that the second
+ * reads shifted by a lane or two, which is slow while the stores are still on their way. */
+typedef struct cw_spread {
+  float across[9][CW_LANES + 2];   /* weight_y weight_z of every row of taps */
+  float along[3][3][CW_LANES + 2]; /* [component][tap]: g weight_x */
+  ptrdiff_t row[9];                /* offset of lane 0 in every row of taps */
+  int rows;
+} cw_spread;
+
+/* g[component][lane]; its last two lanes must be zero, so that a row of taps is written within one vector. */
+CW_INLINE void cw_spread_prepare(const cw_block *b, size_t row, size_t plane, const int COUNT,
+                                 const float (*restrict g)[CW_LANES], cw_spread *spread) {
+  int r = 0;
+  for (int tz = 0; tz < b->taps[2]; tz++)
+    for (int ty = 0; ty < b->taps[1]; ty++, r++) {
+      float *across = spread->across[r];
+      across[0] = across[1] = 0;
 #pragma omp simd
       for (int l = 0; l < CW_LANES; l++)
-        along[t][l + 2] = g[c][l] * b->weight[0][t][l];
+        across[l + 2] = b->weight[1][ty][l] * b->weight[2][tz][l];
+      spread->row[r] = b->first + tz * (ptrdiff_t)plane + ty * (ptrdiff_t)row;
     }
-    for (int r = 0; r < rows; r++) {
-      float *p = to + c * samples + b->first + (size_t)(r / b->taps[1]) * plane + (size_t)(r % b->taps[1]) * row;
-      const float *w = across[r];
+  spread->rows = r;
+  for (int c = 0; c < COUNT; c++)
+    for (int t = 0; t < 3; t++) {
+      float *along = spread->along[c][t];
+      along[0] = along[1] = 0;
+#pragma omp simd
+      for (int l = 0; l < CW_LANES; l++)
+        along[l + 2] = g[c][l] * b->weight[0][t][l];
+    }
+}
+
+/* to[row of taps][l] += sum over t of (g weight)_t[l - t] */
+CW_INLINE void cw_spread_add(const cw_block *b, const cw_spread *spread, size_t samples, const int COUNT, float *to) {
+  for (int c = 0; c < COUNT; c++) {
+    const float(*along)[CW_LANES + 2] = spread->along[c];
+    for (int r = 0; r < spread->rows; r++) {
+      float *restrict p = to + c * samples + spread->row[r];
+      const float *w = spread->across[r];
       if (b->taps[0] == 3) {
 #pragma omp simd
         for (int l = 0; l < CW_LANES; l++)

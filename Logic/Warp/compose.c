@@ -68,7 +68,8 @@ static inline void backward_voxel(const int size[3], int i, int j, int k, const 
 
 /* ---- rows ---- */
 
-CW_WARP_CLONES static void forward_row(const int size[3], int j, int k, const float *a, const float *b, float *restrict w) {
+CW_WARP_CLONES static void forward_row(const int size[3], int j, int k, const float *a, const float *b,
+                                       float *restrict w) {
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const size_t start = (size_t)k * plane + (size_t)j * row;
   const int n = size[0];
@@ -96,9 +97,9 @@ CW_WARP_CLONES static void forward_row(const int size[3], int j, int k, const fl
   }
 }
 
-CW_WARP_CLONES static void backward_row(const int size[3], int j, int k, const float *a, const float *b, const float *grad_w,
-                                   float *grad_a, float *grad_b) {
-  enum { STEP = CW_LANES - 2 }; /* cw_block_spread wants two idle lanes */
+CW_WARP_CLONES static void backward_row(const int size[3], int j, int k, const float *a, const float *b,
+                                        const float *grad_w, float *grad_a, float *grad_b) {
+  enum { STEP = CW_LANES - 2 }; /* cw_spread_prepare wants two idle lanes */
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const size_t start = (size_t)k * plane + (size_t)j * row;
   const int n = size[0], blocks_end = n < CW_LANES || size[1] < 2 || size[2] < 2 ? 0 : n - 2;
@@ -117,6 +118,9 @@ CW_WARP_CLONES static void backward_row(const int size[3], int j, int k, const f
       for (int l = 0; l < CW_LANES; l++)
         g[axis][l] = l >= done && l < STEP ? grad_w[axis * samples + at + l] : 0;
     }
+    cw_spread spread;
+    if (grad_a)
+      cw_spread_prepare(&block, row, plane, 3, (const float(*)[CW_LANES])g, &spread);
     if (grad_b) {
       float slope[3][CW_LANES] = {{0}};
       cw_block_slope(&block, a, row, plane, samples, 3, (const float(*)[CW_LANES])g, slope);
@@ -128,7 +132,7 @@ CW_WARP_CLONES static void backward_row(const int size[3], int j, int k, const f
       }
     }
     if (grad_a)
-      cw_block_spread(&block, row, plane, 3, samples, (const float(*)[CW_LANES])g, grad_a);
+      cw_spread_add(&block, &spread, samples, 3, grad_a);
   }
   for (int i = blocks_end; i < n; i++)
     backward_voxel(size, i, j, k, a, b, grad_w, grad_a, grad_b);

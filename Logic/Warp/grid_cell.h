@@ -24,6 +24,10 @@ static inline bool cw_cell(int i, int n, float u, int *base, float *weight) {
   const float below = floorf(u);
   *base = i + (int)below;
   *weight = u - below;
+  if (*base == n - 1 && *weight == 0 && n > 1) { /* on the last sample: the upper end of the last cell */
+    *base = n - 2;
+    *weight = 1;
+  }
   return true;
 }
 
@@ -63,8 +67,9 @@ static inline float cw_slope_z(const float v[8], const float w[3]) {
   return (1 - w[1]) * left + w[1] * right;
 }
 
+/* Exact at both ends. */
 static inline float cw_mix(float a, float b, float w) {
-  return a + w * (b - a);
+  return (1 - w) * a + w * b;
 }
 
 #endif
