@@ -57,7 +57,7 @@ std::vector<std::string> items(const cw_strings &strings) {
 std::string meaning(const cw_graph *graph, const cw_node_view &node, std::map<std::string, std::string> &alias) {
   const cw_attributes &a = *node.attributes;
   const auto known = [&](const std::string &name) { return alias.count(name) ? alias[name] : name; };
-  std::string text = std::string(cw_operator_name(node.op)) + " " + known(node.name) + ":";
+  std::string text = std::string(cw_operator_name(node.op)) + " " + known(cw_value_name(graph, node.output)) + ":";
   for (int k = 0; k < node.input_count; k++)
     text += " " + (node.inputs[k] == CW_NONE ? "" : known(cw_value_name(graph, node.inputs[k])));
   const auto ints = [&](const int *p, int count) {
@@ -159,7 +159,10 @@ void expect_same(const cw_model &a, const cw_model &b) {
     EXPECT_EQ(
         0, std::memcmp(a.template_samples, b.template_samples, cw_grid_samples(&a.preprocessing.grid) * sizeof(float)));
   }
-  EXPECT_EQ(meanings(a), meanings(b));
+  const std::vector<std::string> nodes = meanings(a), others = meanings(b);
+  ASSERT_EQ(nodes.size(), others.size());
+  for (size_t i = 0; i < nodes.size(); i++)
+    EXPECT_EQ(nodes[i], others[i]);
   EXPECT_TRUE(values(a.graph) == values(b.graph)) << "parameters or inputs differ";
 }
 
