@@ -258,24 +258,34 @@ CW_INLINE void cw_spread_prepare(const cw_block *b, size_t row, size_t plane, co
     }
 }
 
-/* to[row of taps][l] += sum over t of (g weight)_t[l - t] */
-CW_INLINE void cw_spread_add(const cw_block *b, const cw_spread *spread, size_t samples, const int COUNT, float *to) {
-  for (int c = 0; c < COUNT; c++) {
-    const float(*along)[CW_LANES + 2] = spread->along[c];
-    for (int r = 0; r < spread->rows; r++) {
-      float *restrict p = to + c * samples + spread->row[r];
-      const float *w = spread->across[r];
-      if (b->taps[0] == 3) {
+/* to[component][row of taps][l] += sum over t of (g weight)_t[l - t].  The rows' weights serve all components. */
+CW_INLINE void cw_spread_rows(const cw_spread *spread, size_t samples, const int COUNT, const int TX, float *to) {
+  for (int r = 0; r < spread->rows; r++) {
+    float *restrict p = to + spread->row[r];
+    float *restrict q = COUNT == 3 ? p + samples : p, *restrict s = COUNT == 3 ? q + samples : p;
+    const float *w = spread->across[r];
+#define CW_ALONG(c) \
+  (TX == 3 ? w0 * spread->along[c][0][l + 2] + w1 * spread->along[c][1][l + 1] + w2 * spread->along[c][2][l] \
+           : w0 * spread->along[c][0][l + 2] + w1 * spread->along[c][1][l + 1])
 #pragma omp simd
-        for (int l = 0; l < CW_LANES; l++)
-          p[l] += w[l + 2] * along[0][l + 2] + w[l + 1] * along[1][l + 1] + w[l] * along[2][l];
-      } else {
-#pragma omp simd
-        for (int l = 0; l < CW_LANES; l++)
-          p[l] += w[l + 2] * along[0][l + 2] + w[l + 1] * along[1][l + 1];
+    for (int l = 0; l < CW_LANES; l++) {
+      const float w0 = w[l + 2], w1 = w[l + 1], w2 = w[l];
+      (void)w2;
+      p[l] += CW_ALONG(0);
+      if (COUNT == 3) {
+        q[l] += CW_ALONG(1);
+        s[l] += CW_ALONG(2);
       }
     }
+#undef CW_ALONG
   }
+}
+
+CW_INLINE void cw_spread_add(const cw_block *b, const cw_spread *spread, size_t samples, const int COUNT, float *to) {
+  if (b->taps[0] == 3)
+    cw_spread_rows(spread, samples, COUNT, 3, to);
+  else
+    cw_spread_rows(spread, samples, COUNT, 2, to);
 }
 
 #endif
