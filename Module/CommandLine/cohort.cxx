@@ -173,9 +173,11 @@ void add_cohort(Program &program) {
                       "`ventricles`, with the loss of volume in % (negative: growth); may be repeated. "
                       "Default: Hippocampus:15..35");
   command->add_option("--variability", request->variability, "Deformation between subjects, 1 as default")
-      ->check(CLI::Range(0.0, 3.0));
-  command->add_option("--field-of-view", request->field_of_view,
-                      "Width of the image in mm. Default: 96 around the effect at size 32, else the whole head");
+      ->check(within(0.0, 3.0));
+  command
+      ->add_option("--field-of-view", request->field_of_view,
+                   "Width of the image in mm. Default: 96 around the effect at size 32, else the whole head")
+      ->check(within(0, 1000));
   command->add_option("--brain", request->brain, "brains: skull-stripped T1. Default: ch2bet of mricron-data");
   command->add_option("--atlas", request->atlas, "brains: labels on the same grid. Default: AAL of mricron-data");
   command->add_option("--labels", request->labels, "brains: the atlas's table of names");

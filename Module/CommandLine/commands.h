@@ -14,6 +14,9 @@
 
 namespace program {
 
+// A check that a number lies within bounds; NaN does not.
+CLI::Validator within(double low, double high);
+
 // The program while it is being declared: the parser, the common settings, and the chosen work.
 struct Program {
   CLI::App parser{"counterwarp: warps that show what a classifier of 3-D images has seen.", "counterwarp"};

@@ -110,7 +110,7 @@ void add_demo(Program &program) {
   command->add_option("--out", request->out, "Folder for everything")->required();
   command->add_option("--subjects", request->subjects, "Subjects in each of the two groups")
       ->check(CLI::Range(1, 5000));
-  command->add_option("--effort", request->effort, "Factor on the training steps")->check(CLI::Range(0.001, 100.0));
+  command->add_option("--effort", request->effort, "Factor on the training steps")->check(within(0.001, 100.0));
   command->add_option("--seed", request->seed, "Seed of every random number")->capture_default_str();
   command->add_option("--brain", request->brain, "Skull-stripped T1. Default: ch2bet of mricron-data");
   command->add_option("--atlas", request->atlas, "Labels on the same grid. Default: AAL of mricron-data");

@@ -186,7 +186,7 @@ void add_group(Program &program) {
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   command->add_option("--coverage", request->coverage, "Share of a region that must lie inside the scans")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(within(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--second", request->second,
                       "A second classifier, trained apart: does what moves the first move this one?");

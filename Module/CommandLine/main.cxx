@@ -7,6 +7,17 @@
 
 namespace program {
 
+CLI::Validator within(double low, double high) {
+  return CLI::Validator(
+      [low, high](std::string &text) -> std::string {
+        double value;
+        if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high)
+          return "";
+        return text + " is not a number within " + number(low) + " to " + number(high);
+      },
+      number(low) + " to " + number(high));
+}
+
 CLI::App *Program::add(const std::string &name, const std::string &summary, const std::string &example) {
   CLI::App *command = parser.add_subcommand(name, summary);
   command->add_option("--threads", settings.threads, "Threads; 0 means all processors")
@@ -55,6 +66,9 @@ int run(int argc, char **argv) {
     std::cerr << parser.help();
     return exit_usage;
   }
+  const std::string first = argv[1];
+  if (first[0] != '-' && parser.get_subcommands([&](CLI::App *app) { return app->get_name() == first; }).empty())
+    return complain("\"" + first + "\" is not a command. See `counterwarp --help`", exit_usage);
   try {
     parser.parse(argc, argv);
   } catch (const CLI::Success &success) {  // --help, --version

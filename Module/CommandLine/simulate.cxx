@@ -166,7 +166,7 @@ void add_simulate(Program &program) {
       ->required()
       ->check(CLI::IsMember({"inject", "remove"}));
   command->add_option("--strength", request->strength, "How far: 1 is what the simulator was trained for")
-      ->check(CLI::Range(0.0, 2.0))
+      ->check(within(0.0, 2.0))
       ->capture_default_str();
   command->add_option("--out", request->out, "Folder for the results")->required();
   auto *scan = command->add_option("SCAN", request->scan, "A NIfTI image");

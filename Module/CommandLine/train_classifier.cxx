@@ -161,7 +161,7 @@ void add_train_classifier(Program &program) {
       ->check(CLI::IsMember({"percentile", "zscore", "none"}))
       ->capture_default_str();
   command->add_option("--percentile", request->percentile, "The percentile that becomes 1")
-      ->check(CLI::Range(1.0, 100.0))
+      ->check(within(1.0, 100.0))
       ->capture_default_str();
   command->callback([&program, request] {
     program.work = [&program, request] {

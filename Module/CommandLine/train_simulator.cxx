@@ -198,21 +198,19 @@ void add_train_simulator(Program &program) {
                    "constrained: the smallest warp that moves the logit by the margin; paper: a weighted sum")
       ->check(CLI::IsMember({"constrained", "paper"}));
   command->add_option("--margin", request->margin, "Logit shift to reach; 0: from the classifier's own logits")
-      ->check(CLI::Range(0.0, 1000.0));
-  command->add_option("--smoothness", request->smoothness, "Weight of the field's smoothness")
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(within(0.0, 1000.0));
+  command->add_option("--smoothness", request->smoothness, "Weight of the field's smoothness")->check(within(0.0, 1e9));
   command->add_option("--smoothness-norm", request->smoothness_norm, "1: absolute differences, 2: squared")
       ->check(CLI::Range(1, 2));
-  command->add_option("--cycle", request->cycle, "Weight of the cycle's error")->check(CLI::Range(0.0, 1e9));
+  command->add_option("--cycle", request->cycle, "Weight of the cycle's error")->check(within(0.0, 1e9));
   command->add_option("--cycle-from", request->cycle_from, "First step with the cycle")->check(CLI::Range(0, 10000000));
-  command->add_option("--identity", request->identity, "Weight of the identity loss")->check(CLI::Range(0.0, 1e9));
-  command->add_option("--adversarial", request->adversarial, "Weight of the adversarial loss")
-      ->check(CLI::Range(0.0, 1e9));
+  command->add_option("--identity", request->identity, "Weight of the identity loss")->check(within(0.0, 1e9));
+  command->add_option("--adversarial", request->adversarial, "Weight of the adversarial loss")->check(within(0.0, 1e9));
   command->add_option("--squarings", request->squarings, "Squarings of the velocity in training")
       ->check(CLI::Range(0, 12));
   command->add_option("--taper", request->taper, "Voxels over which the velocity falls to zero at the box")
       ->check(CLI::Range(0, 32));
-  command->add_option("--dropout", request->dropout, "Dropout of the routing")->check(CLI::Range(0.0, 0.9));
+  command->add_option("--dropout", request->dropout, "Dropout of the routing")->check(within(0.0, 0.9));
   command->add_flag("--route-by-direction-only", request->route_by_direction_only,
                     "Routing weights from the direction alone");
   command->callback([&program, request] {

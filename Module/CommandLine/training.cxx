@@ -100,8 +100,8 @@ void add_training_options(CLI::App *command, TrainingRequest &request) {
   command->add_option("--steps", request.steps, "Training steps at most")->check(CLI::Range(1, 10000000));
   command->add_option("--batch", request.batch, "Scans in a step")->check(CLI::Range(1, 4096));
   command->add_option("--learning-rate", request.learning_rate, "Adam's largest learning rate")
-      ->check(CLI::Range(1e-9, 1.0));
-  command->add_option("--weight-decay", request.weight_decay, "Weight decay")->check(CLI::Range(0.0, 1.0));
+      ->check(within(1e-9, 1.0));
+  command->add_option("--weight-decay", request.weight_decay, "Weight decay")->check(within(0.0, 1.0));
   command->add_option("--evaluate-every", request.evaluate_every, "Steps between evaluations and checkpoints")
       ->check(CLI::Range(1, 1000000));
   command
