@@ -12,28 +12,38 @@
 #include <stddef.h>
 
 #include "Warp/clones.h"
-
-#if defined(__GNUC__)
-#define CW_INLINE static inline __attribute__((always_inline))
-#else
-#define CW_INLINE static inline
-#endif
+#include "Warp/grid_cell.h"
 
 enum { CW_LANES = 16 };
 
 typedef struct cw_block {
-  float weight[3][3][CW_LANES]; /* [axis][tap][lane] */
-  float slope[3][3][CW_LANES];  /* their derivatives by the displacement */
-  float free[3][CW_LANES];      /* 1 where the point moves with u along this axis, 0 where it is held at the border */
-  int taps[3];                  /* 2 or 3 along each axis */
-  ptrdiff_t first;              /* offset of the first tap of lane 0 */
-  bool held;                    /* some point is held */
+  float cell[3][CW_LANES], part[3][CW_LANES]; /* u = cell + part, cell whole */
+  float weight[3][3][CW_LANES];               /* [axis][tap][lane] */
+  float slope[3][3][CW_LANES];                /* their derivatives by the displacement */
+  float free[3][CW_LANES]; /* if held: 1 where the point moves with u along this axis, 0 where it does not */
+  int offset[CW_LANES];    /* scattered: of the lower corner, from the block's own lane 0 */
+  int taps[3];             /* dense: 2 or 3 along each axis */
+  ptrdiff_t first;         /* dense: offset of the first tap of lane 0 */
+  bool held;               /* some point is held */
 } cw_block;
 
-/* Where the points i + u fall along one axis, clamped to [0, n - 1]; i = start + step * lane; n >= 2.  cell is relative
- * to the voxel.  NaN is held at 0. */
-CW_INLINE void cw_block_axis(const float *u, int start, int step, int n, float *restrict cell, float *restrict part,
-                             float *restrict free) {
+typedef enum cw_block_kind {
+  CW_BLOCK_VOXELS,    /* to be taken voxel by voxel */
+  CW_BLOCK_DENSE,     /* on 2 or 3 taps along each axis */
+  CW_BLOCK_SCATTERED, /* all eight neighbours of every point inside the box */
+} cw_block_kind;
+
+CW_INLINE void cw_block_floor(const float *u, float *restrict cell, float *restrict part) {
+#pragma omp simd
+  for (int l = 0; l < CW_LANES; l++) {
+    cell[l] = floorf(u[l]);
+    part[l] = u[l] - cell[l];
+  }
+}
+
+/* The same for points i + u clamped to [0, n - 1]; i = start + step * lane; n >= 2.  NaN is held at 0. */
+CW_INLINE void cw_block_clamp(const float *u, int start, int step, int n, float *restrict cell, float *restrict part,
+                              float *restrict free) {
 #pragma omp simd
   for (int l = 0; l < CW_LANES; l++) {
     const float down = (float)-(start + step * l), up = (float)(n - 1 - (start + step * l));
@@ -47,27 +57,50 @@ CW_INLINE void cw_block_axis(const float *u, int start, int step, int n, float *
   }
 }
 
-/* How the cells lie against lane 0's, four bits an axis: some equal, some one above, some one below, some elsewhere;
- * and a last bit where some point is held.  One reduction serves all axes. */
-CW_INLINE int cw_block_spreads(float (*restrict cell)[CW_LANES], float (*restrict free)[CW_LANES]) {
-  const float x = cell[0][0], y = cell[1][0], z = cell[2][0];
-  int code = 0;
-#pragma omp simd reduction(| : code)
+/* How the cells lie against lane 0's, a byte an axis: bit 2 is set by cells equal to it, 1 and 3 by those one below and
+ * above, 0 (also NaN) and 4 by those farther off.  One reduction serves all axes. */
+CW_INLINE int cw_block_relief(float (*restrict cell)[CW_LANES]) {
+  const float x = cell[0][0] - 2, y = cell[1][0] - 2, z = cell[2][0] - 2;
+  int relief = 0;
+#pragma omp simd reduction(| : relief)
   for (int l = 0; l < CW_LANES; l++) {
-    const float dx = cell[0][l] - x, dy = cell[1][l] - y, dz = cell[2][l] - z;
-    const int cx = dx == 0 ? 1 : dx == 1 ? 2 : dx == -1 ? 4 : 8;
-    const int cy = dy == 0 ? 0x10 : dy == 1 ? 0x20 : dy == -1 ? 0x40 : 0x80;
-    const int cz = dz == 0 ? 0x100 : dz == 1 ? 0x200 : dz == -1 ? 0x400 : 0x800;
-    const int held = free[0][l] * free[1][l] * free[2][l] == 0 ? 0x1000 : 0;
-    code |= cx | cy | cz | held;
+    float dx = cell[0][l] - x, dy = cell[1][l] - y, dz = cell[2][l] - z;
+    dx = dx > 0 ? dx : 0, dy = dy > 0 ? dy : 0, dz = dz > 0 ? dz : 0;
+    dx = dx < 4 ? dx : 4, dy = dy < 4 ? dy : 4, dz = dz < 4 ? dz : 4;
+    relief |= 1 << (int)dx | 1 << ((int)dy + 8) | 1 << ((int)dz + 16);
   }
-  return code;
+  return relief;
+}
+
+/* Taps and their first cell from the relief; false where the cells are more than two. */
+CW_INLINE bool cw_block_levels(int relief, cw_block *b, int low[3]) {
+  for (int axis = 0; axis < 3; axis++) {
+    const int bits = relief >> 8 * axis & 31;
+    if (bits & 17 || (bits & 10) == 10)
+      return false;
+    low[axis] = (int)b->cell[axis][0] - (bits >> 1 & 1);
+    b->taps[axis] = bits == 4 ? 2 : 3;
+  }
+  return true;
 }
 
 /* Weights of the taps low, low + 1, low + 2. */
-CW_INLINE void cw_block_weights(int low, bool slopes, const float *restrict cell, const float *restrict part,
-                                cw_block *b, int axis) {
-  const float base = (float)low;
+CW_INLINE void cw_block_weights(cw_block *b, int axis, int low, bool slopes) {
+  const float *cell = b->cell[axis], *part = b->part[axis], base = (float)low;
+  if (b->taps[axis] == 2) {
+#pragma omp simd
+    for (int l = 0; l < CW_LANES; l++) {
+      b->weight[axis][0][l] = 1 - part[l];
+      b->weight[axis][1][l] = part[l];
+      b->weight[axis][2][l] = 0;
+      if (slopes) {
+        b->slope[axis][0][l] = -1;
+        b->slope[axis][1][l] = 1;
+        b->slope[axis][2][l] = 0;
+      }
+    }
+    return;
+  }
 #pragma omp simd
   for (int l = 0; l < CW_LANES; l++) {
     const float upper = cell[l] - base, lower = 1 - upper; /* which of the two cells: 0 or 1 */
@@ -82,36 +115,88 @@ CW_INLINE void cw_block_weights(int low, bool slopes, const float *restrict cell
   }
 }
 
-/* The taps of lanes (i .. i + CW_LANES - 1, j, k), whose displacements start at ux, uy, uz.  False where the block does
- * not lie on 2 or 3 taps along each axis.  Needs an image of at least 2 samples along each axis and CW_LANES along x.
- */
-CW_INLINE bool cw_block_place(const int size[3], int i, int j, int k, const float *ux, const float *uy, const float *uz,
-                              bool slopes, cw_block *b) {
-  float cell[3][CW_LANES], part[3][CW_LANES];
-  cw_block_axis(ux, i, 1, size[0], cell[0], part[0], b->free[0]);
-  cw_block_axis(uy, j, 0, size[1], cell[1], part[1], b->free[1]);
-  cw_block_axis(uz, k, 0, size[2], cell[2], part[2], b->free[2]);
-  const int code = cw_block_spreads(cell, b->free);
-  if (code & 0x888)
-    return false;
-  int low[3];
-  for (int axis = 0; axis < 3; axis++) {
-    const int bits = code >> 4 * axis & 7;
-    if ((bits & 6) == 6) /* three cells */
-      return false;
-    low[axis] = (int)cell[axis][0] - (bits >> 2);
-    b->taps[axis] = bits == 1 ? 2 : 3;
+/* Corners of points that follow no common pattern; not where one lies outside. */
+CW_INLINE cw_block_kind cw_block_scatter(const int size[3], int i, int j, int k, cw_block *b) {
+  const ptrdiff_t plane = (ptrdiff_t)size[0] * size[1];
+  if (plane * size[2] > 1 << 30)
+    return CW_BLOCK_VOXELS;
+  const float x_end = (float)(size[0] - 2 - i), y_end = (float)(size[1] - 2 - j), z_end = (float)(size[2] - 2 - k);
+  const float x_begin = (float)-i, y_begin = (float)-j, z_begin = (float)-k;
+  const int row = size[0], slice = (int)plane;
+  int outside = 0;
+#pragma omp simd reduction(| : outside)
+  for (int l = 0; l < CW_LANES; l++) {
+    const float x = b->cell[0][l] + (float)l, y = b->cell[1][l], z = b->cell[2][l];
+    const int in_x = x >= x_begin && x <= x_end, in_y = y >= y_begin && y <= y_end, in_z = z >= z_begin && z <= z_end;
+    outside |= !(in_x & in_y & in_z);
+    b->offset[l] = (int)(in_z ? z : 0) * slice + (int)(in_y ? y : 0) * row + (int)(in_x ? x : 0);
   }
-  b->held = code >> 12;
+  return outside ? CW_BLOCK_VOXELS : CW_BLOCK_SCATTERED;
+}
+
+/* The taps of points clamped to the box. */
+CW_INLINE bool cw_block_place_clamped(const int size[3], int i, int j, int k, const float *ux, const float *uy,
+                                      const float *uz, cw_block *b, int low[3]) {
+  cw_block_clamp(ux, i, 1, size[0], b->cell[0], b->part[0], b->free[0]);
+  cw_block_clamp(uy, j, 0, size[1], b->cell[1], b->part[1], b->free[1]);
+  cw_block_clamp(uz, k, 0, size[2], b->cell[2], b->part[2], b->free[2]);
+  int held = 0;
+#pragma omp simd reduction(| : held)
+  for (int l = 0; l < CW_LANES; l++)
+    held |= b->free[0][l] * b->free[1][l] * b->free[2][l] == 0;
+  b->held = held;
+  return cw_block_levels(cw_block_relief(b->cell), b, low);
+}
+
+/* The samples that lanes (i .. i + CW_LANES - 1, j, k) need, whose displacements start at ux, uy, uz.  Points outside
+ * the box are held at its border.  Needs at least 2 samples along each axis and CW_LANES along x. */
+CW_INLINE cw_block_kind cw_block_place(const int size[3], int i, int j, int k, const float *ux, const float *uy,
+                                       const float *uz, bool slopes, cw_block *b) {
   const ptrdiff_t row = size[0], plane = row * size[1];
+  int low[3] = {0, 0, 0};
+  b->held = false; /* and free is not set */
+  b->first = 0;
+  b->taps[0] = b->taps[1] = b->taps[2] = 2;
+  bool inside = i + CW_LANES < size[0] && j + 1 < size[1] && k + 1 < size[2]; /* else some point may be held */
+  if (inside) {
+    cw_block_floor(ux, b->cell[0], b->part[0]);
+    cw_block_floor(uy, b->cell[1], b->part[1]);
+    cw_block_floor(uz, b->cell[2], b->part[2]);
+    const float far = (float)(1 << 24); /* beyond any box, and safe to convert */
+    const int relief = cw_block_relief(b->cell);
+    if (!(fabsf(b->cell[0][0]) < far && fabsf(b->cell[1][0]) < far && fabsf(b->cell[2][0]) < far))
+      return CW_BLOCK_VOXELS;
+    if (!cw_block_levels(relief, b, low)) {
+      if (cw_block_scatter(size, i, j, k, b) == CW_BLOCK_SCATTERED)
+        return CW_BLOCK_SCATTERED;
+      inside = false;
+    } else {
+      inside = i + low[0] >= 0 && i + low[0] + b->taps[0] + CW_LANES - 1 <= size[0] && j + low[1] >= 0 &&
+               j + low[1] + b->taps[1] <= size[1] && k + low[2] >= 0 && k + low[2] + b->taps[2] <= size[2];
+    }
+  }
+  if (!inside && !cw_block_place_clamped(size, i, j, k, ux, uy, uz, b, low))
+    return cw_block_scatter(size, i, j, k, b);
   b->first = (k + low[2]) * plane + (j + low[1]) * row + i + low[0];
   /* A tap of weight 0 may lie beside its row, but never outside the array. */
-  const ptrdiff_t end = b->first + (b->taps[2] - 1) * plane + (b->taps[1] - 1) * row + CW_LANES + 2;
+  const ptrdiff_t end = b->first + (b->taps[2] - 1) * plane + (b->taps[1] - 1) * row + b->taps[0] + CW_LANES - 1;
   if (b->first < 0 || end > plane * size[2])
-    return false;
+    return cw_block_scatter(size, i, j, k, b);
   for (int axis = 0; axis < 3; axis++)
-    cw_block_weights(low[axis], slopes, cell[axis], part[axis], b, axis);
-  return true;
+    cw_block_weights(b, axis, low[axis], slopes);
+  return CW_BLOCK_DENSE;
+}
+
+/* sum[l] = the trilinear sample at a scattered block's points; a points at its lane 0 in the sampled array. */
+CW_INLINE void cw_block_sample_scattered(const cw_block *b, const float *a, ptrdiff_t row, ptrdiff_t plane,
+                                         float *restrict sum) {
+  for (int l = 0; l < CW_LANES; l++) {
+    const float *p = a + b->offset[l], *q = p + plane;
+    const float x = b->part[0][l], y = b->part[1][l], z = b->part[2][l];
+    const float near = cw_mix(cw_mix(p[0], p[1], x), cw_mix(p[row], p[row + 1], x), y);
+    const float far = cw_mix(cw_mix(q[0], q[1], x), cw_mix(q[row], q[row + 1], x), y);
+    sum[l] = cw_mix(near, far, z);
+  }
 }
 
 /* Rows and planes of taps as sums; TX, TY, TZ are constants where these are expanded. */

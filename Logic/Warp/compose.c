@@ -82,14 +82,19 @@ CW_WARP_CLONES static void forward_row(const int size[3], int j, int k, const fl
     const int i = next < n - CW_LANES ? next : n - CW_LANES; /* the last block overlaps the one before */
     const size_t at = start + i;
     cw_block block;
-    if (!cw_block_place(size, i, j, k, b + at, b + samples + at, b + 2 * samples + at, false, &block)) {
+    const cw_block_kind kind =
+        cw_block_place(size, i, j, k, b + at, b + samples + at, b + 2 * samples + at, false, &block);
+    if (kind == CW_BLOCK_VOXELS) {
       for (int l = next - i; l < CW_LANES; l++)
         forward_voxel(size, i + l, j, k, a, b, w);
       continue;
     }
     for (int axis = 0; axis < 3; axis++) {
       float sum[CW_LANES];
-      cw_block_sample(&block, a + axis * samples, row, plane, sum);
+      if (kind == CW_BLOCK_DENSE)
+        cw_block_sample(&block, a + axis * samples, row, plane, sum);
+      else
+        cw_block_sample_scattered(&block, a + axis * samples + at, row, plane, sum);
 #pragma omp simd
       for (int l = 0; l < CW_LANES; l++)
         w[axis * samples + at + l] = b[axis * samples + at + l] + sum[l];
@@ -107,7 +112,7 @@ CW_WARP_CLONES static void backward_row(const int size[3], int j, int k, const f
     const int i = next < n - CW_LANES ? next : n - CW_LANES, done = next - i;
     const size_t at = start + i;
     cw_block block;
-    if (!cw_block_place(size, i, j, k, b + at, b + samples + at, b + 2 * samples + at, true, &block)) {
+    if (cw_block_place(size, i, j, k, b + at, b + samples + at, b + 2 * samples + at, true, &block) != CW_BLOCK_DENSE) {
       for (int l = done; l < STEP; l++)
         backward_voxel(size, i + l, j, k, a, b, grad_w, grad_a, grad_b);
       continue;
@@ -128,7 +133,7 @@ CW_WARP_CLONES static void backward_row(const int size[3], int j, int k, const f
         float *to = grad_b + axis * samples + at;
 #pragma omp simd
         for (int l = 0; l < CW_LANES; l++)
-          to[l] += g[axis][l] + slope[axis][l] * block.free[axis][l];
+          to[l] += g[axis][l] + slope[axis][l] * (block.held ? block.free[axis][l] : 1);
       }
     }
     if (grad_a)

@@ -6,7 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-static inline size_t cw_samples(const int size[3]) {
+/* Helpers that must take the instruction set of the clone they are used in. */
+#if defined(__GNUC__)
+#define CW_INLINE static inline __attribute__((always_inline))
+#else
+#define CW_INLINE static inline
+#endif
+
+CW_INLINE size_t cw_samples(const int size[3]) {
   return (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
 }
 
@@ -18,7 +25,7 @@ static inline int cw_team(int threads, int rows) {
 
 /* i + u = base + weight with 0 <= weight <= 1.  The sum is never formed in float, which would lose bits of u.
  * False where no sample of the axis has a part in it (u may be NaN or Inf): base and weight are then unset. */
-static inline bool cw_cell(int i, int n, float u, int *base, float *weight) {
+CW_INLINE bool cw_cell(int i, int n, float u, int *base, float *weight) {
   if (!(u > (float)(-1 - i) && u < (float)(n - i)))
     return false;
   const float below = floorf(u);
@@ -33,7 +40,7 @@ static inline bool cw_cell(int i, int n, float u, int *base, float *weight) {
 
 /* The same with i + u clamped to the axis: 0 <= base and base + step <= n - 1, where step is 0 on an axis of one
  * sample. free: 1 where the point moves with u, 0 where it is held at the border.  NaN is held at 0. */
-static inline void cw_cell_clamped(int i, int n, float u, int *base, float *weight, float *free) {
+CW_INLINE void cw_cell_clamped(int i, int n, float u, int *base, float *weight, float *free) {
   const float low = (float)-i, high = (float)(n - 1 - i);
   const float held = u >= low ? (u <= high ? u : high) : low;
   const float below = floorf(held);
@@ -49,26 +56,26 @@ static inline void cw_cell_clamped(int i, int n, float u, int *base, float *weig
 }
 
 /* Slopes of the trilinear interpolant of corner values v[x + 2 y + 4 z] at weights w. */
-static inline float cw_slope_x(const float v[8], const float w[3]) {
+CW_INLINE float cw_slope_x(const float v[8], const float w[3]) {
   const float near = (1 - w[1]) * (v[1] - v[0]) + w[1] * (v[3] - v[2]);
   const float far = (1 - w[1]) * (v[5] - v[4]) + w[1] * (v[7] - v[6]);
   return (1 - w[2]) * near + w[2] * far;
 }
 
-static inline float cw_slope_y(const float v[8], const float w[3]) {
+CW_INLINE float cw_slope_y(const float v[8], const float w[3]) {
   const float near = (1 - w[0]) * (v[2] - v[0]) + w[0] * (v[3] - v[1]);
   const float far = (1 - w[0]) * (v[6] - v[4]) + w[0] * (v[7] - v[5]);
   return (1 - w[2]) * near + w[2] * far;
 }
 
-static inline float cw_slope_z(const float v[8], const float w[3]) {
+CW_INLINE float cw_slope_z(const float v[8], const float w[3]) {
   const float left = (1 - w[0]) * (v[4] - v[0]) + w[0] * (v[5] - v[1]);
   const float right = (1 - w[0]) * (v[6] - v[2]) + w[0] * (v[7] - v[3]);
   return (1 - w[1]) * left + w[1] * right;
 }
 
 /* Exact at both ends. */
-static inline float cw_mix(float a, float b, float w) {
+CW_INLINE float cw_mix(float a, float b, float w) {
   return (1 - w) * a + w * b;
 }
 

@@ -94,7 +94,15 @@ CW_WARP_CLONES void cw_sample_row(const int size[3], int channels, int j, int k,
   for (int next = 0; next < n; next += lanes) {
     const int i = next < n - lanes ? next : n - lanes; /* the last block overlaps the one before */
     cw_block block;
-    if (lanes == CW_LANES && cw_block_place(size, i, j, k, ux + i, uy + i, uz + i, false, &block) && !block.held) {
+    const cw_block_kind kind =
+        lanes == CW_LANES ? cw_block_place(size, i, j, k, ux + i, uy + i, uz + i, false, &block) : CW_BLOCK_VOXELS;
+    if (kind == CW_BLOCK_SCATTERED && !block.held) {
+      const size_t at = (size_t)k * plane + (size_t)j * row + (size_t)i;
+      for (int channel = 0; channel < channels; channel++)
+        cw_block_sample_scattered(&block, in + channel * samples + at, row, plane, out + channel * samples + i);
+      continue;
+    }
+    if (kind == CW_BLOCK_DENSE && !block.held) {
       for (int channel = 0; channel < channels; channel++)
         cw_block_sample(&block, in + channel * samples, row, plane, out + channel * samples + i);
       continue;
@@ -118,7 +126,8 @@ CW_WARP_CLONES static void backward_row(const int size[3], int channels, int j, 
     const int i = next < n - CW_LANES ? next : n - CW_LANES, done = next - i;
     const size_t at = start + i;
     cw_block block;
-    if (!cw_block_place(size, i, j, k, u + at, u + samples + at, u + 2 * samples + at, true, &block) || block.held) {
+    if (cw_block_place(size, i, j, k, u + at, u + samples + at, u + 2 * samples + at, true, &block) != CW_BLOCK_DENSE ||
+        block.held) {
       for (int l = done; l < STEP; l++)
         backward_voxel(size, channels, i + l, j, k, in, u, grad_out, grad_in, grad_u);
       continue;
