@@ -14,10 +14,14 @@
 #define CW_SANITIZED 1
 #endif
 
-/* Resolvers run before a sanitizer's start-up code, so its builds take the plain clone. */
+/* Resolvers run before a sanitizer's start-up code, so its builds take the plain clone.  Levels are asked for by
+ * features: a model such as haswell would leave other makers' processors with the plain clone. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(CW_SANITIZED) && \
-    ((defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 9) || (defined(__clang__) && __clang_major__ >= 14))
-#define CW_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+    ((defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12) || (defined(__clang__) && __clang_major__ >= 14))
+#define CW_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#elif defined(__x86_64__) && defined(__gnu_linux__) && !defined(CW_SANITIZED) && defined(__GNUC__) && \
+    !defined(__clang__) && __GNUC__ >= 9
+#define CW_CLONES __attribute__((target_clones("avx2", "default")))
 #else
 #define CW_CLONES
 #endif
