@@ -58,13 +58,17 @@ static void sample_images(const cw_head *h, int threads, const cw_subject_varian
         voxel_ras(h, i, j, k, x);
         sample_voxel(h, x, spacing, &subject->image.data[at], &mask[at], &subject->truth_logjac.data[at]);
         subject->truth_mask.data[at] = fabsf(subject->truth_logjac.data[at]) > 0.05f;
-        const cw_cell c = cw_head_coarse_cell(h, x);
-        cw_head_to_template(h, x, &c, y);
-        for (int a = 0; a < 3 && variant->pullback; a++)
-          variant->pullback->data[a * samples + at] =
-              lps[a] * cw_head_sample(&c, h->psi + a * cw_head_coarse_samples(h));
-        for (int a = 0; a < 3 && variant->place; a++)
-          variant->place->data[a * samples + at] = lps[a] * y[a];
+        if (variant->place) {
+          const cw_cell c = cw_head_coarse_cell(h, x);
+          cw_head_to_template(h, x, &c, y);
+          for (int a = 0; a < 3; a++)
+            variant->place->data[a * samples + at] = lps[a] * y[a];
+        }
+        if (variant->pullback) {
+          cw_head_pull(h, x, y);
+          for (int a = 0; a < 3; a++)
+            variant->pullback->data[a * samples + at] = lps[a] * (y[a] - x[a]);
+        }
       }
 }
 
@@ -168,8 +172,7 @@ static cw_status build(cw_context *context, cw_head *h, int index, const cw_subj
   float *u = memory, *log_jacobian = u + 3 * box, *mask = log_jacobian + box;
   h->t = mask + samples;
   h->log_t = h->t + 3 * coarse;
-  h->psi = h->log_t + coarse;
-  h->correction = h->psi + 3 * coarse;
+  h->correction = h->log_t + coarse;
   cw_random form = cw_subject_stream(b->options.seed, index, CW_DRAW_SHAPE),
             severity = cw_subject_stream(b->options.seed, index, CW_DRAW_DISEASE),
             contrast = cw_subject_stream(b->options.seed, index, CW_DRAW_CONTRAST);
@@ -187,7 +190,7 @@ static cw_status build(cw_context *context, cw_head *h, int index, const cw_subj
   h->diseased = patient && !variant->healthy;
   h->gamma = (float)cw_random_uniform(&contrast, 0.85, 1.15);
   const double gain = cw_random_uniform(&contrast, 0.8, 1.2);
-  cw_head_find_psi(h, cw_context_threads(context));
+  cw_head_find_correction(h, cw_context_threads(context));
   sample_images(h, cw_context_threads(context), variant, mask, subject);
   fill_region(b->options.size, mask, subject->truth_region.data);
   if (!variant->clean)
@@ -212,7 +215,7 @@ cw_status cw_brains_subject(cw_context *context, const cw_brains *brains, int in
   h.coarse_mm = brains->options.field_of_view / h.coarse;
   const int *box = brains->effect.size;
   float *memory = cw_allocate(
-      context, 4 * (size_t)box[0] * box[1] * box[2] + cw_grid_samples(&grid) + 8 * cw_head_coarse_samples(&h),
+      context, 4 * (size_t)box[0] * box[1] * box[2] + cw_grid_samples(&grid) + 5 * cw_head_coarse_samples(&h),
       sizeof *memory);
   if (!memory)
     return CW_ERROR_MEMORY;

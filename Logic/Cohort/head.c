@@ -50,40 +50,43 @@ cw_status cw_head_shape(cw_context *context, cw_random *random, cw_head *h) {
   return status;
 }
 
-/* By y <- y + linear^-1 (phi T x - T y). */
-void cw_head_find_psi(const cw_head *h, int threads) {
+/* By y <- y + linear^-1 (phi T x - T y), which gains a digit or so a step. */
+bool cw_head_pull(const cw_head *h, const float x[3], float y[3]) {
+  float goal[3], u[3], here[3];
+  cw_cell c = cw_head_coarse_cell(h, x);
+  cw_head_to_template(h, x, &c, goal);
+  cw_head_disease(h, goal, u);
+  for (int a = 0; a < 3; a++) {
+    y[a] = x[a];
+    goal[a] += u[a];
+  }
+  if (u[0] * u[0] + u[1] * u[1] + u[2] * u[2] < 1e-6f) /* a micrometre */
+    return false;
+  for (int step = 0; step < 6; step++) {
+    c = cw_head_coarse_cell(h, y);
+    cw_head_to_template(h, y, &c, here);
+    for (int a = 0; a < 3; a++)
+      y[a] += h->inverse[a][0] * (goal[0] - here[0]) + h->inverse[a][1] * (goal[1] - here[1]) +
+              h->inverse[a][2] * (goal[2] - here[2]);
+  }
+  return true;
+}
+
+void cw_head_find_correction(const cw_head *h, int threads) {
   const int n = h->coarse;
-  const size_t samples = cw_head_coarse_samples(h);
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int k = 0; k < n; k++)
     for (int j = 0; j < n; j++)
       for (int i = 0; i < n; i++) {
         const int index[3] = {i, j, k};
         const size_t at = ((size_t)k * n + j) * n + i;
-        float x[3], y[3], goal[3], u[3], here[3];
+        float x[3], y[3];
         for (int a = 0; a < 3; a++)
-          y[a] = x[a] = (float)(h->brains->centre[a] + (index[a] - 0.5 * (n - 1)) * h->coarse_mm);
-        cw_cell c = cw_head_coarse_cell(h, x);
-        cw_head_to_template(h, x, &c, goal);
-        cw_head_disease(h, goal, u);
-        if (u[0] * u[0] + u[1] * u[1] + u[2] * u[2] < 1e-6f) {
-          for (int a = 0; a < 3; a++)
-            h->psi[a * samples + at] = 0;
-          h->correction[at] = 0;
-          continue;
+          x[a] = (float)(h->brains->centre[a] + (index[a] - 0.5 * (n - 1)) * h->coarse_mm);
+        h->correction[at] = 0;
+        if (cw_head_pull(h, x, y)) {
+          const cw_cell c = cw_head_coarse_cell(h, y);
+          h->correction[at] = h->log_t[at] - cw_head_sample(&c, h->log_t);
         }
-        for (int a = 0; a < 3; a++)
-          goal[a] += u[a];
-        for (int step = 0; step < 6; step++) {
-          c = cw_head_coarse_cell(h, y);
-          cw_head_to_template(h, y, &c, here);
-          for (int a = 0; a < 3; a++)
-            y[a] += h->inverse[a][0] * (goal[0] - here[0]) + h->inverse[a][1] * (goal[1] - here[1]) +
-                    h->inverse[a][2] * (goal[2] - here[2]);
-        }
-        c = cw_head_coarse_cell(h, y);
-        for (int a = 0; a < 3; a++)
-          h->psi[a * samples + at] = y[a] - x[a];
-        h->correction[at] = h->log_t[at] - cw_head_sample(&c, h->log_t);
       }
 }

@@ -23,7 +23,7 @@ typedef struct cw_head {
   int coarse;                    /* grid of the subject's own deformation: coarse^3 over the field of view */
   double coarse_mm;
   float *t, *log_t;                            /* [3][..] coarse voxels; log J */
-  float *psi, *correction;                     /* [3][..] mm: psi(x) - x; log J T(x) - log J T(psi(x)) */
+  float *correction;                           /* log J T(x) - log J T(psi(x)), coarse */
   float linear[3][3], inverse[3][3], shift[3]; /* T(x) = c + linear (x + t(x) - c) + shift */
   float gamma;
 } cw_head;
@@ -140,7 +140,9 @@ static inline float cw_head_brain(const cw_brains *b, const float y[3], float *m
 
 /* Draws T: a smooth diffeomorphism, then an affine map near the identity. */
 cw_status cw_head_shape(cw_context *context, cw_random *random, cw_head *h);
-/* psi = T^-1 phi T on the coarse grid, and the terms that T adds to its log J. */
-void cw_head_find_psi(const cw_head *h, int threads);
+/* y = psi(x), psi = T^-1 phi T; false (and y = x) where the disease moves nothing. */
+bool cw_head_pull(const cw_head *h, const float x[3], float y[3]);
+/* The terms that T adds to the log J of psi. */
+void cw_head_find_correction(const cw_head *h, int threads);
 
 #endif

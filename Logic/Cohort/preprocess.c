@@ -68,6 +68,8 @@ static cw_status overlap(cw_context *context, const cw_grid *model, const cw_gri
                          double *share) {
   cw_affine to_index, map;
   CW_TRY(cw_affine_invert(context, &scan->to_world, &to_index));
+  if (transform)
+    CW_TRY(cw_affine_invert(context, transform, &map)); /* refuses what is singular or not finite */
   map = transform ? cw_affine_compose(transform, &model->to_world) : model->to_world;
   map = cw_affine_compose(&to_index, &map);
   size_t inside = 0;
@@ -176,7 +178,7 @@ static bool empty_around(const int *n, const float *samples, const int reach[3],
   return true;
 }
 
-/* Volume of bright tissue at least 6 mm outside the template, relative to the template's own. */
+/* Share of the space at least 6 mm outside the template that holds bright tissue; 0 where there is hardly any space. */
 static double outside(const cw_grid *grid, const float *input, double input_high, const float *samples,
                       double template_high) {
   const int *n = grid->size;
@@ -186,16 +188,15 @@ static double outside(const cw_grid *grid, const float *input, double input_high
   cw_grid_spacing(grid, spacing);
   for (int a = 0; a < 3; a++)
     reach[a] = (int)fmin(8, fmax(1, round(6 / spacing[a])));
-  size_t inside = 0, beyond = 0, at = 0;
+  size_t space = 0, filled = 0, at = 0;
   for (int k = 0; k < n[2]; k++)
     for (int j = 0; j < n[1]; j++)
-      for (int i = 0; i < n[0]; i++, at++) {
-        if (samples[at] > empty)
-          inside++;
-        else if (input[at] > bright && empty_around(n, samples, reach, empty, i, j, k))
-          beyond++;
-      }
-  return inside ? (double)beyond / (double)inside : 0;
+      for (int i = 0; i < n[0]; i++, at++)
+        if (samples[at] <= empty && empty_around(n, samples, reach, empty, i, j, k)) {
+          space++;
+          filled += input[at] > bright;
+        }
+  return space > at / 200 ? (double)filled / (double)space : 0;
 }
 
 void cw_preprocess_inspect(cw_context *context, const cw_preprocessing *preprocessing, const float *input,
@@ -213,9 +214,10 @@ void cw_preprocess_inspect(cw_context *context, const cw_preprocessing *preproce
       percentile(context, template_samples, n, 99, &template_high) != CW_OK)
     return;
   const double share = outside(&preprocessing->grid, input, input_high, template_samples, template_high);
-  if (share > 0.03)
+  if (share > 0.05)
     cw_warn(
         context,
-        "%s: bright tissue where the model's scans have none (%.0f %% of their volume): the skull may not be removed",
+        "%s: bright tissue in %.0f %% of the space where the model's scans have none: the skull may not be removed, or "
+        "the scan not aligned",
         name, 100 * share);
 }

@@ -59,11 +59,14 @@ cw_status cw_brain_level(cw_context *context, const cw_volume *brain, float *lev
   if (!bins)
     return CW_ERROR_MEMORY;
   float highest = 0;
-  for (size_t i = 0; i < n; i++)
+  bool finite = true;
+  for (size_t i = 0; i < n; i++) {
+    finite = finite && isfinite(brain->data[i]);
     highest = brain->data[i] > highest ? brain->data[i] : highest;
-  if (!(highest > 0) || !isfinite(highest)) {
+  }
+  if (!(highest > 0) || !finite) {
     cw_release(context, bins);
-    return cw_fail(context, CW_ERROR_ARGUMENT, "cohort: the T1 image has no voxel above 0, or infinite ones");
+    return cw_fail(context, CW_ERROR_ARGUMENT, "cohort: the T1 image needs finite voxels, some of them above 0");
   }
   for (size_t i = 0; i < n; i++)
     if (brain->data[i] > 0) {
@@ -73,7 +76,7 @@ cw_status cw_brain_level(cw_context *context, const cw_volume *brain, float *lev
   int b = 0;
   while (b < BINS - 1 && (seen += bins[b]) < above - above / 100)
     b++;
-  *level = highest * (float)b / (BINS - 1);
+  *level = highest * (float)(b + 1) / BINS;
   cw_release(context, bins);
   return CW_OK;
 }
