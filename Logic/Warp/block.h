@@ -202,19 +202,28 @@ CW_INLINE void cw_block_sample_scattered(const cw_block *b, const float *a, ptrd
 /* Rows and planes of taps as sums; TX, TY, TZ are constants where these are expanded. */
 #define CW_TAPS(n, w, a0, a1, a2) ((n) == 3 ? w##0 * (a0) + w##1 * (a1) + w##2 * (a2) : w##0 * (a0) + w##1 * (a1))
 
-/* sum[l] = the trilinear sample of p (p points at the first tap of lane 0). */
-CW_INLINE void cw_block_sample_taps(const cw_block *b, const float *p, size_t row, size_t plane, const int TX,
-                                    const int TY, const int TZ, float *restrict sum) {
+/* sum[component][l] = the trilinear sample of p, which points at the first tap of lane 0, for COUNT (1 or 3) components
+ * `samples` apart. */
+CW_INLINE void cw_block_sample_taps(const cw_block *b, const float *p, size_t row, size_t plane, size_t samples,
+                                    const int COUNT, const int TX, const int TY, const int TZ,
+                                    float (*restrict sum)[CW_LANES]) {
+  const float *q = p + samples, *r = q + samples;
 #pragma omp simd
   for (int l = 0; l < CW_LANES; l++) {
     const float x0 = b->weight[0][0][l], x1 = b->weight[0][1][l], x2 = b->weight[0][2][l];
     const float y0 = b->weight[1][0][l], y1 = b->weight[1][1][l], y2 = b->weight[1][2][l];
     const float z0 = b->weight[2][0][l], z1 = b->weight[2][1][l], z2 = b->weight[2][2][l];
-#define CW_ROW(q) CW_TAPS(TX, x, (q)[l], (q)[l + 1], (q)[l + 2])
-#define CW_PLANE(q) CW_TAPS(TY, y, CW_ROW(q), CW_ROW((q) + row), CW_ROW((q) + 2 * row))
-    sum[l] = CW_TAPS(TZ, z, CW_PLANE(p), CW_PLANE(p + plane), CW_PLANE(p + 2 * plane));
+#define CW_ROW(s) CW_TAPS(TX, x, (s)[l], (s)[l + 1], (s)[l + 2])
+#define CW_PLANE(s) CW_TAPS(TY, y, CW_ROW(s), CW_ROW((s) + row), CW_ROW((s) + 2 * row))
+#define CW_BOX(s) CW_TAPS(TZ, z, CW_PLANE(s), CW_PLANE((s) + plane), CW_PLANE((s) + 2 * plane))
+    sum[0][l] = CW_BOX(p);
+    if (COUNT == 3) {
+      sum[1][l] = CW_BOX(q);
+      sum[2][l] = CW_BOX(r);
+    }
 #undef CW_ROW
 #undef CW_PLANE
+#undef CW_BOX
   }
 }
 
@@ -295,9 +304,10 @@ CW_INLINE void cw_block_slope_taps(const cw_block *b, const float *p, size_t row
       CALL(3, 3, 3); \
   }
 
-CW_INLINE void cw_block_sample(const cw_block *b, const float *a, size_t row, size_t plane, float *restrict sum) {
+CW_INLINE void cw_block_sample(const cw_block *b, const float *a, size_t row, size_t plane, size_t samples,
+                               const int COUNT, float (*restrict sum)[CW_LANES]) {
   const float *p = a + b->first;
-#define CW_CALL(TX, TY, TZ) cw_block_sample_taps(b, p, row, plane, TX, TY, TZ, sum)
+#define CW_CALL(TX, TY, TZ) cw_block_sample_taps(b, p, row, plane, samples, COUNT, TX, TY, TZ, sum)
   CW_BLOCK_CASES(b, CW_CALL)
 #undef CW_CALL
 }

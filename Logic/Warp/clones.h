@@ -1,6 +1,6 @@
 /* Internal: the warp's row kernels compiled for several instruction sets, chosen by the processor's features when the
  * program is loaded.  Targets named after a processor would match that one model only.  One CPU type always takes the
- * same clone. */
+ * same clone.  For static functions whose names occur once in the library: clang makes their resolvers global. */
 #ifndef COUNTERWARP_WARP_CLONES_H
 #define COUNTERWARP_WARP_CLONES_H
 

@@ -68,8 +68,8 @@ static inline void backward_voxel(const int size[3], int i, int j, int k, const 
 
 /* ---- rows ---- */
 
-CW_WARP_CLONES static void forward_row(const int size[3], int j, int k, const float *a, const float *b,
-                                       float *restrict w) {
+CW_WARP_CLONES static void compose_forward_row(const int size[3], int j, int k, const float *a, const float *b,
+                                               float *restrict w) {
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const size_t start = (size_t)k * plane + (size_t)j * row;
   const int n = size[0];
@@ -89,21 +89,21 @@ CW_WARP_CLONES static void forward_row(const int size[3], int j, int k, const fl
         forward_voxel(size, i + l, j, k, a, b, w);
       continue;
     }
+    float sum[3][CW_LANES];
+    if (kind == CW_BLOCK_DENSE)
+      cw_block_sample(&block, a, row, plane, samples, 3, sum);
     for (int axis = 0; axis < 3; axis++) {
-      float sum[CW_LANES];
-      if (kind == CW_BLOCK_DENSE)
-        cw_block_sample(&block, a + axis * samples, row, plane, sum);
-      else
-        cw_block_sample_scattered(&block, a + axis * samples + at, row, plane, sum);
+      if (kind == CW_BLOCK_SCATTERED)
+        cw_block_sample_scattered(&block, a + axis * samples + at, row, plane, sum[axis]);
 #pragma omp simd
       for (int l = 0; l < CW_LANES; l++)
-        w[axis * samples + at + l] = b[axis * samples + at + l] + sum[l];
+        w[axis * samples + at + l] = b[axis * samples + at + l] + sum[axis][l];
     }
   }
 }
 
-CW_WARP_CLONES static void backward_row(const int size[3], int j, int k, const float *a, const float *b,
-                                        const float *grad_w, float *grad_a, float *grad_b) {
+CW_WARP_CLONES static void compose_backward_row(const int size[3], int j, int k, const float *a, const float *b,
+                                                const float *grad_w, float *grad_a, float *grad_b) {
   enum { STEP = CW_LANES - 2 }; /* cw_spread_prepare wants two idle lanes */
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const size_t start = (size_t)k * plane + (size_t)j * row;
@@ -144,15 +144,17 @@ CW_WARP_CLONES static void backward_row(const int size[3], int j, int k, const f
 }
 
 void cw_compose_forward(const int size[3], const float *a, const float *b, float *w, int threads) {
-#pragma omp parallel for schedule(static) num_threads(cw_team(threads, size[2]))
+  const int team = cw_team(threads, size[2]);
+  (void)team; /* unused without OpenMP */
+#pragma omp parallel for schedule(static) num_threads(team)
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++)
-      forward_row(size, j, k, a, b, w);
+      compose_forward_row(size, j, k, a, b, w);
 }
 
 void cw_compose_backward(const int size[3], const float *a, const float *b, const float *grad_w, float *grad_a,
                          float *grad_b) {
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++)
-      backward_row(size, j, k, a, b, grad_w, grad_a, grad_b);
+      compose_backward_row(size, j, k, a, b, grad_w, grad_a, grad_b);
 }

@@ -7,13 +7,13 @@
 
 enum { PART = 16384, MOST_SQUARINGS = 12 };
 
-CW_WARP_CLONES static void scale_part(size_t n, float factor, const float *from, float *to) {
+CW_WARP_CLONES static void exponential_scale_part(size_t n, float factor, const float *from, float *to) {
 #pragma omp simd
   for (size_t i = 0; i < n; i++)
     to[i] = factor * from[i];
 }
 
-CW_WARP_CLONES static void add_scaled(size_t n, float factor, const float *from, float *to) {
+CW_WARP_CLONES static void exponential_add_scaled(size_t n, float factor, const float *from, float *to) {
 #pragma omp simd
   for (size_t i = 0; i < n; i++)
     to[i] += factor * from[i];
@@ -21,10 +21,12 @@ CW_WARP_CLONES static void add_scaled(size_t n, float factor, const float *from,
 
 static void scale_field(size_t n, float factor, const float *from, float *to, int threads) {
   const long parts = (long)((n + PART - 1) / PART);
-#pragma omp parallel for schedule(static) num_threads(cw_team(threads, parts < 1024 ? (int)parts : 1024))
+  const int team = cw_team(threads, parts < 1024 ? (int)parts : 1024);
+  (void)team; /* unused without OpenMP */
+#pragma omp parallel for schedule(static) num_threads(team)
   for (long part = 0; part < parts; part++) {
     const size_t at = (size_t)part * PART;
-    scale_part(n - at < PART ? n - at : PART, factor, from + at, to + at);
+    exponential_scale_part(n - at < PART ? n - at : PART, factor, from + at, to + at);
   }
 }
 
@@ -62,7 +64,7 @@ void cw_exponential_backward(const int size[3], float scale, int squarings, cons
     cw_compose_backward(size, step, step, grad, next, next);
     grad = next;
   }
-  add_scaled(field, ldexpf(scale, -squarings), grad, grad_v);
+  exponential_add_scaled(field, ldexpf(scale, -squarings), grad, grad_v);
 }
 
 int cw_exponential_squarings(const int size[3], const float *v, float scale) {

@@ -12,7 +12,9 @@
 static void transform_vectors(const cw_affine *map, size_t samples, const float *in, float *out, int threads) {
   const double(*m)[4] = map->m;
   const long long n = (long long)samples;
-#pragma omp parallel for schedule(static) num_threads(threads)
+  const int team = cw_team(threads, samples < 1024 ? (int)samples : 1024);
+  (void)team; /* unused without OpenMP */
+#pragma omp parallel for schedule(static) num_threads(team)
   for (long long i = 0; i < n; i++) {
     const double x = in[i], y = in[samples + i], z = in[2 * samples + i];
     for (int r = 0; r < 3; r++)
@@ -55,8 +57,8 @@ static cw_status check_pair(cw_context *context, const cw_volume *in, const cw_v
 }
 
 /* Displacements of one row in voxels: u[axis * n + i] = row `axis` of m times the field's vector. */
-CW_WARP_CLONES static void row_to_voxels(const float m[3][3], const float *x, const float *y, const float *z, int n,
-                                         float *restrict u) {
+CW_WARP_CLONES static void field_row_to_voxels(const float m[3][3], const float *x, const float *y, const float *z,
+                                               int n, float *restrict u) {
   for (int axis = 0; axis < 3; axis++, u += n) {
     const float a = m[axis][0], b = m[axis][1], c = m[axis][2];
 #pragma omp simd
@@ -114,7 +116,7 @@ static cw_status warp(cw_context *context, const cw_volume *in, const cw_volume 
       for (int j = 0; j < size[1]; j++) {
         const size_t at = ((size_t)k * size[1] + j) * n;
         const float *x = field->data + at;
-        row_to_voxels((const float(*)[3])m, x, x + samples, x + 2 * samples, n, u);
+        field_row_to_voxels((const float(*)[3])m, x, x + samples, x + 2 * samples, n, u);
         if (labels)
           label_row(in, j, k, u, out->data + at);
         else

@@ -8,7 +8,9 @@
 static double step(const int size[3], const float *w, float *next, int threads) {
   const size_t samples = cw_samples(size);
   double largest = 0;
-#pragma omp parallel for schedule(static) num_threads(cw_team(threads, size[2])) reduction(max : largest)
+  const int team = cw_team(threads, size[2]);
+  (void)team; /* unused without OpenMP */
+#pragma omp parallel for schedule(static) num_threads(team) reduction(max : largest)
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++)
       for (int i = 0; i < size[0]; i++) {

@@ -110,7 +110,9 @@ size_t cw_jacobian_on_grid(const int size[3], const double matrix[3][3], const f
                              m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
                              m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
   size_t folded = 0;
-#pragma omp parallel for schedule(static) num_threads(cw_team(threads, size[2])) reduction(+ : folded)
+  const int team = cw_team(threads, size[2]);
+  (void)team; /* unused without OpenMP */
+#pragma omp parallel for schedule(static) num_threads(team) reduction(+ : folded)
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++) {
       const size_t at = (size_t)k * nxy + (size_t)j * nx;

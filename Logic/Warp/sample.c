@@ -87,8 +87,8 @@ static bool is_small(const int size[3]) {
   return size[0] < CW_LANES || size[1] < 2 || size[2] < 2;
 }
 
-CW_WARP_CLONES void cw_sample_row(const int size[3], int channels, int j, int k, const float *in, const float *ux,
-                                  const float *uy, const float *uz, float *out) {
+CW_WARP_CLONES static void sample_forward_row(const int size[3], int channels, int j, int k, const float *in,
+                                              const float *ux, const float *uy, const float *uz, float *out) {
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const int n = size[0], lanes = is_small(size) ? n : CW_LANES;
   for (int next = 0; next < n; next += lanes) {
@@ -104,7 +104,8 @@ CW_WARP_CLONES void cw_sample_row(const int size[3], int channels, int j, int k,
     }
     if (kind == CW_BLOCK_DENSE && !block.held) {
       for (int channel = 0; channel < channels; channel++)
-        cw_block_sample(&block, in + channel * samples, row, plane, out + channel * samples + i);
+        cw_block_sample(&block, in + channel * samples, row, plane, 0, 1,
+                        (float(*)[CW_LANES])(out + channel * samples + i));
       continue;
     }
     for (int at = next; at < i + lanes; at++) {
@@ -116,8 +117,8 @@ CW_WARP_CLONES void cw_sample_row(const int size[3], int channels, int j, int k,
   }
 }
 
-CW_WARP_CLONES static void backward_row(const int size[3], int channels, int j, int k, const float *in, const float *u,
-                                        const float *grad_out, float *grad_in, float *grad_u) {
+CW_WARP_CLONES static void sample_backward_row(const int size[3], int channels, int j, int k, const float *in,
+                                               const float *u, const float *grad_out, float *grad_in, float *grad_u) {
   enum { STEP = CW_LANES - 2 }; /* cw_spread_prepare wants two idle lanes */
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const size_t start = (size_t)k * plane + (size_t)j * row;
@@ -157,13 +158,20 @@ CW_WARP_CLONES static void backward_row(const int size[3], int channels, int j, 
     backward_voxel(size, channels, i, j, k, in, u, grad_out, grad_in, grad_u);
 }
 
+void cw_sample_row(const int size[3], int channels, int j, int k, const float *in, const float *ux, const float *uy,
+                   const float *uz, float *out) {
+  sample_forward_row(size, channels, j, k, in, ux, uy, uz, out);
+}
+
 void cw_warp_forward(const int size[3], int channels, const float *in, const float *u, float *out, int threads) {
   const size_t samples = cw_samples(size);
-#pragma omp parallel for schedule(static) num_threads(cw_team(threads, size[2]))
+  const int team = cw_team(threads, size[2]);
+  (void)team; /* unused without OpenMP */
+#pragma omp parallel for schedule(static) num_threads(team)
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++) {
       const size_t at = ((size_t)k * size[1] + j) * size[0];
-      cw_sample_row(size, channels, j, k, in, u + at, u + samples + at, u + 2 * samples + at, out + at);
+      sample_forward_row(size, channels, j, k, in, u + at, u + samples + at, u + 2 * samples + at, out + at);
     }
 }
 
@@ -171,5 +179,5 @@ void cw_warp_backward(const int size[3], int channels, const float *in, const fl
                       float *grad_in, float *grad_u) {
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++)
-      backward_row(size, channels, j, k, in, u, grad_out, grad_in, grad_u);
+      sample_backward_row(size, channels, j, k, in, u, grad_out, grad_in, grad_u);
 }

@@ -13,7 +13,8 @@ static float rise(int i, int n, int margin) {
   return distance >= margin ? 1 : (float)(0.5 - 0.5 * cos(3.14159265358979323846 * distance / margin));
 }
 
-CW_WARP_CLONES static void scale_row(int n, float factor, const float *window, const float *in, bool add, float *out) {
+CW_WARP_CLONES static void taper_scale_row(int n, float factor, const float *window, const float *in, bool add,
+                                           float *out) {
   if (add) {
 #pragma omp simd
     for (int i = 0; i < n; i++)
@@ -39,7 +40,7 @@ void cw_taper_field(const int size[3], int margin, const float *in, bool add, fl
         const float yz = z * rise(j, size[1], margin);
         const size_t at = ((size_t)k * size[1] + j) * size[0] + from;
         for (int axis = 0; axis < 3; axis++)
-          scale_row(n, yz, window, in + axis * samples + at, add, out + axis * samples + at);
+          taper_scale_row(n, yz, window, in + axis * samples + at, add, out + axis * samples + at);
       }
     }
   }
