@@ -413,8 +413,10 @@ cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, con
                                "validation_shift\tvalidation_logit_shift\tvalidation_cycle\tvalidation_smooth\t"
                                "weight_inject\tweight_remove",
                                &r.trainer);
-  if (status == CW_OK && r.judge)
+  if (status == CW_OK && r.judge) {
     status = cw_trainer_create(context, r.judge, &options->common, 0, "", &r.judge_trainer);
+    r.trainer.companion = &r.judge_trainer;
+  }
   if (status == CW_OK)
     status = cw_trainer_resume(context, &r.trainer);
   if (status == CW_OK) {

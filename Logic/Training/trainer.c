@@ -56,15 +56,15 @@ static size_t each_value(const cw_graph *graph, void (*visit)(void *user, float 
 }
 
 static void gather(void *user, float *data, size_t count) {
-  float **to = user;
+  uint8_t **to = user;
   memcpy(*to, data, count * sizeof *data);
-  *to += count;
+  *to += count * sizeof *data;
 }
 
 static void scatter(void *user, float *data, size_t count) {
-  const float **from = user;
+  const uint8_t **from = user;
   memcpy(data, *from, count * sizeof *data);
-  *from += count;
+  *from += count * sizeof *data;
 }
 
 cw_status cw_trainer_create(cw_context *context, cw_graph *graph, const cw_training_options *options,
@@ -155,7 +155,7 @@ cw_status cw_trainer_log(cw_context *context, cw_trainer *t, const char *format,
 
 void cw_trainer_evaluated(cw_trainer *t, double loss, bool *stop) {
   if (loss < t->best_loss) {
-    float *to = t->best;
+    uint8_t *to = (uint8_t *)t->best;
     each_value(t->graph, gather, &to);
     t->best_loss = loss;
     t->best_step = t->step;
@@ -169,8 +169,29 @@ void cw_trainer_evaluated(cw_trainer *t, double loss, bool *stop) {
 void cw_trainer_restore_best(cw_trainer *t) {
   if (!isfinite(t->best_loss))
     return;
-  const float *from = t->best;
+  const uint8_t *from = (const uint8_t *)t->best;
   each_value(t->graph, scatter, &from);
+}
+
+/* A checkpoint is, for the trainer and then its companion: the head; values, moments and best values; the curves. */
+static size_t state_bytes(const cw_trainer *t) {
+  return sizeof(checkpoint) + 4 * t->values * sizeof(float) + t->curve_length;
+}
+
+static void put_state(const cw_trainer *t, uint8_t *at) {
+  const size_t block = t->values * sizeof(float);
+  checkpoint head = {{0}, t->fingerprint, t->values,    t->curve_length, t->best_loss,
+                     {0}, t->step,        t->best_step, t->stale,        0};
+  memcpy(head.magic, magic, sizeof magic);
+  memcpy(head.extra, t->extra, sizeof head.extra);
+  memcpy(at, &head, sizeof head);
+  at += sizeof head;
+  uint8_t *values = at;
+  each_value(t->graph, gather, &values);
+  const float *blocks[] = {t->first, t->second, t->best};
+  for (int i = 0; i < 3; i++)
+    memcpy(at += block, blocks[i], block);
+  memcpy(at + block, t->curve, t->curve_length);
 }
 
 cw_status cw_trainer_save(cw_context *context, const cw_trainer *t) {
@@ -178,28 +199,20 @@ cw_status cw_trainer_save(cw_context *context, const cw_trainer *t) {
     CW_TRY(cw_file_write(context, t->options->curve, (const uint8_t *)t->curve, t->curve_length));
   if (!t->options->checkpoint)
     return CW_OK;
-  const size_t block = t->values * sizeof(float), total = sizeof(checkpoint) + 4 * block + t->curve_length;
+  const size_t own = state_bytes(t), total = own + (t->companion ? state_bytes(t->companion) : 0);
   uint8_t *bytes = cw_allocate(context, total, 1);
   if (!bytes)
     return CW_ERROR_MEMORY;
-  checkpoint head = {{0}, t->fingerprint, t->values,    t->curve_length, t->best_loss,
-                     {0}, t->step,        t->best_step, t->stale,        0};
-  memcpy(head.magic, magic, sizeof magic);
-  memcpy(head.extra, t->extra, sizeof head.extra);
-  uint8_t *at = bytes;
-  memcpy(at, &head, sizeof head);
-  float *values = (float *)(at += sizeof head);
-  each_value(t->graph, gather, &values);
-  const float *blocks[] = {t->first, t->second, t->best};
-  for (int i = 0; i < 3; i++)
-    memcpy(at += block, blocks[i], block);
-  memcpy(at += block, t->curve, t->curve_length);
+  put_state(t, bytes);
+  if (t->companion)
+    put_state(t->companion, bytes + own);
   const cw_status status = cw_file_write(context, t->options->checkpoint, bytes, total);
   cw_release(context, bytes);
   return status;
 }
 
-static cw_status restore(cw_context *context, cw_trainer *t, const uint8_t *bytes, size_t count) {
+/* Takes one trainer's state from the front of bytes; *used receives its length. */
+static cw_status take_state(cw_context *context, cw_trainer *t, const uint8_t *bytes, size_t count, size_t *used) {
   const char *path = t->options->checkpoint;
   checkpoint head;
   if (count < sizeof head)
@@ -212,25 +225,40 @@ static cw_status restore(cw_context *context, cw_trainer *t, const uint8_t *byte
                    "checkpoint '%s' belongs to a run with other options or data; give the same ones, or start without "
                    "resuming",
                    path);
-  const size_t block = t->values * sizeof(float);
-  if (head.curve_length > count || count != sizeof head + 4 * block + head.curve_length || head.step < 0)
+  const size_t block = t->values * sizeof(float), fixed = sizeof head + 4 * block;
+  if (count < fixed || head.curve_length > count - fixed || head.step < 0)
     return cw_fail(context, CW_ERROR_FORMAT, "checkpoint '%s': %zu bytes do not match its head", path, count);
+  char *curve = cw_allocate(context, head.curve_length + 1, 1);
+  if (!curve)
+    return CW_ERROR_MEMORY;
   const uint8_t *at = bytes + sizeof head;
-  const float *values = (const float *)at;
+  const uint8_t *values = at;
   each_value(t->graph, scatter, &values);
   memcpy(t->first, at += block, block);
   memcpy(t->second, at += block, block);
   memcpy(t->best, at += block, block);
-  t->curve_length = 0;
-  at += block;
-  for (size_t used = 0; used < head.curve_length; used += 256)
-    CW_TRY(cw_trainer_log(context, t, "%.*s", (int)(head.curve_length - used < 256 ? head.curve_length - used : 256),
-                          (const char *)at + used));
+  memcpy(curve, at + block, head.curve_length);
+  cw_release(context, t->curve);
+  t->curve = curve;
+  t->curve_length = head.curve_length;
+  t->curve_room = head.curve_length + 1;
   t->best_loss = head.best_loss;
   t->step = head.step;
   t->best_step = head.best_step;
   t->stale = head.stale;
   memcpy(t->extra, head.extra, sizeof t->extra);
+  *used = fixed + head.curve_length;
+  return CW_OK;
+}
+
+static cw_status restore(cw_context *context, cw_trainer *t, const uint8_t *bytes, size_t count) {
+  size_t used = 0, more = 0;
+  CW_TRY(take_state(context, t, bytes, count, &used));
+  if (t->companion)
+    CW_TRY(take_state(context, t->companion, bytes + used, count - used, &more));
+  if (used + more != count)
+    return cw_fail(context, CW_ERROR_FORMAT, "checkpoint '%s': %zu bytes do not match its head", t->options->checkpoint,
+                   count);
   return CW_OK;
 }
 

@@ -33,6 +33,7 @@ void cw_batches_draw(const cw_batches *batches, uint64_t step, bool augment, flo
 /* ---- parameters, Adam, checkpoint, curves ---- */
 
 typedef struct cw_trainer {
+  struct cw_trainer *companion; /* saved in the same checkpoint: a discriminator; NULL if none */
   const cw_training_options *options;
   cw_graph *graph;       /* whose parameters are trained; buffers are saved with them */
   size_t values;         /* floats of all parameters and buffers, in the graph's order */
