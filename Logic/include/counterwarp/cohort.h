@@ -26,7 +26,8 @@ typedef struct cw_table {
 } cw_table;
 
 /* Reads a table.  Needed columns: participant_id, group (control|patient), image.  Optional: session_id, transform,
- * truth_logjac, truth_mask, truth_region.  Errors name the line and the column. */
+ * truth_logjac, truth_mask, truth_region.  Errors name the line and the column.  Refused are names with slashes (they
+ * become parts of file names) and two rows of one participant with the same session. */
 cw_status cw_table_read(cw_context *context, const char *path, cw_table *table);
 void cw_table_free(cw_context *context, cw_table *table);
 
@@ -85,8 +86,8 @@ void cw_dataset_free(cw_context *context, cw_dataset *dataset);
 typedef enum cw_cohort_kind { CW_COHORT_SPHERES, CW_COHORT_BRAINS } cw_cohort_kind;
 
 typedef struct cw_effect {
-  int labels[8]; /* atlas labels that change; label 0 entries are unused.  label -1: the ventricles */
-  double low, high; /* a subject's own relative loss of volume, e.g. 0.15 .. 0.35; negative: growth */
+  int labels[8];    /* atlas labels that change; label 0 entries are unused.  label -1: the ventricles */
+  double low, high; /* a subject's own relative loss of volume, e.g. 0.15 .. 0.35; negative: growth; -1 .. 0.6 */
 } cw_effect;
 
 typedef struct cw_cohort_options {
@@ -94,30 +95,34 @@ typedef struct cw_cohort_options {
   int size;     /* voxels a side, 32..128, divisible by 16 */
   int subjects; /* per group */
   uint64_t seed;
-  double field_of_view;     /* mm; 0: 96 around the first effect at size 32, 192 for the whole head at 64 and more */
-  double variability;       /* inter-subject deformation, 1 as default */
-  const cw_volume *brain;   /* brains: T1, skull stripped */
-  const cw_volume *atlas;   /* brains: labels on the same grid */
+  double field_of_view;   /* mm; 0: 96 around the first effect below size 64, 192 for the whole head from 64 on;
+                             spheres: voxels of 2 mm */
+  double variability;     /* brains: inter-subject deformation; 0: the default, 1 */
+  const cw_volume *brain; /* brains: T1, skull stripped */
+  const cw_volume *atlas; /* brains: labels on the same grid */
   cw_effect effects[4];
-  int effect_count;
+  int effect_count; /* brains; 0: both hippocampi of the AAL atlas (37, 38), 0.15 .. 0.35 */
 } cw_cohort_options;
 
 /* One generated subject; every volume on the subject's own grid. */
 typedef struct cw_subject {
   cw_volume image;
-  cw_volume truth_logjac; /* log J of the disease-only pull-back, > 0 where tissue shrank */
-  cw_volume truth_mask;   /* 1 where |log J| > 0.05 */
-  cw_volume truth_region; /* 1 where maps are scored */
+  cw_volume truth_logjac;   /* log J of the disease-only pull-back, > 0 where tissue shrank */
+  cw_volume truth_mask;     /* 1 where |log J| > 0.05 */
+  cw_volume truth_region;   /* 1 where maps are scored */
   cw_volume effect_mask[4]; /* brains with several effects: one mask each */
-  double severity;        /* relative loss of volume of the first effect; 0 for controls */
+  double severity;          /* relative loss of volume of the first effect; 0 for controls */
 } cw_subject;
 
 typedef struct cw_cohort cw_cohort;
 
-/* Prepares a generator.  brain and atlas must outlive it. */
+/* Prepares a generator.  brain and atlas must outlive it.  CW_ERROR_ARGUMENT for options out of range, a label that is
+ * not in the atlas or lies outside the field of view, a T1 image without finite voxels above 0; CW_ERROR_SHAPE if the
+ * atlas is on another grid. */
 cw_status cw_cohort_create(cw_context *context, const cw_cohort_options *options, cw_cohort **cohort);
 void cw_cohort_free(cw_context *context, cw_cohort *cohort);
-/* Subject `index` (0 .. 2 * subjects - 1; odd ones are patients); deterministic from seed and index alone. */
+/* Subject `index` (0 .. 2 * subjects - 1; odd ones are patients); deterministic from seed and index alone.  Several
+ * threads may call it on one cohort, each with a context of its own. */
 cw_status cw_cohort_subject(cw_context *context, const cw_cohort *cohort, int index, cw_subject *subject);
 void cw_subject_free(cw_context *context, cw_subject *subject);
 
