@@ -23,7 +23,7 @@ void run_classify(Context &context, const ClassifyRequest &request) {
     if (request.held_out_only && apart != true)
       continue;
     context.part("Scans", static_cast<int>(i), static_cast<int>(scans.size()));
-    const std::vector<float> input = network_input(context, *model, scan);
+    const std::vector<float> input = network_input(context, *model, scan, true);
     float logit;
     context.check(cw_model_logits(context, model.get(), input.data(), 1, &logit), scan.image);
     table.rows.push_back({scan.id, scan.participant, scan.session.empty() ? "n/a" : scan.session,

@@ -28,7 +28,7 @@ void need_grid(const cw_volume &volume, const cw_volume &like, const std::string
 float logit_of(Context &context, const Model &model, const Scan &scan, const Path &image) {
   Scan of = scan;
   of.image = image.string();
-  const std::vector<float> input = network_input(context, *model, of);
+  const std::vector<float> input = network_input(context, *model, of, false);
   float logit;
   context.check(cw_model_logits(context, model.get(), input.data(), 1, &logit), of.image);
   return logit;

@@ -88,13 +88,13 @@ Json verdict_part(const ReportSources &sources) {
             " across the classifier's boundary; the logit is monotone along the strength for " +
             share_of(monotone, pairs.size()) + ".");
     const size_t folded = t["folded_voxels"];
-    say(list, folded == 0 ? "good" : "poor",
+    const double cycle = t["cycle_error"]["mean"];
+    say(list, folded == 0 && cycle <= 0.2 ? "good" : "poor",
         std::string(inject ? "Injection" : "Removal") +
             (folded == 0 ? " folds no voxel"
                          : " folds " + std::to_string(folded) + " voxels in " +
                                std::to_string(t["folded_scans"].get<int>()) + " scans") +
-            "; undone by the other direction, scans come back with an error of " +
-            percent(t["cycle_error"]["mean"], 2) + ".");
+            "; undone by the other direction, scans come back with an error of " + percent(cycle, 2) + ".");
   }
   if (!any)
     say(list, "poor",

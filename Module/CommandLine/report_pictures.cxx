@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "counterwarp/warp.h"
-#include "picture.h"
 #include "report_parts.h"
 
 namespace program {
@@ -22,11 +20,15 @@ Json plane_json(Plane plane) {
           {"bottom", words.bottom}};
 }
 
-// Change of tissue volume in % on the simulated scan: 1/J - 1.
-void to_percent(cw_volume &jacobian) {
-  for (size_t i = 0; i < cw_grid_samples(&jacobian.grid); i++)
-    jacobian.data[i] = static_cast<float>(100 * (1 / std::max(jacobian.data[i], 1e-3f) - 1));
-}
+// Colours follow the log of the volume's change, -log J, so that halving and doubling weigh the same; legends give its
+// ends in %.  The scale is the change in % at the upper end, a round number that few voxels pass.
+struct Scale {
+  double percent, log_of;
+  explicit Scale(const std::vector<float> &logs)
+      : percent(std::min(400.0, round_up(100 * std::expm1(absolute_quantile(logs, 0.999))))),
+        log_of(std::log1p(percent / 100)) {}
+  Json json() const { return {{"low", -100 * (1 - std::exp(-log_of))}, {"high", percent}}; }
+};
 
 struct Example {
   const SimulatedScan *scan;
@@ -76,17 +78,18 @@ Json example_part(Context &context, const ReportSources &sources, const std::vec
     Example example{s, Volume(context), Volume(context), Volume(context)};
     context.check(cw_nifti_read(context, s->scan.image.c_str(), example.before.get()));
     context.check(cw_nifti_read(context, s->file("image").c_str(), example.after.get()));
-    context.check(cw_nifti_read(context, s->file("jacobian").c_str(), example.change.get()));
+    context.check(cw_nifti_read(context, s->file("logjacobian").c_str(), example.change.get()));
     if (!cw_grid_same(&example.before->grid, &example.after->grid, 0.01) ||
         !cw_grid_same(&example.after->grid, &example.change->grid, 0.01))
       throw Failure(s->scan.id + ": the scan and its simulation are not on the same grid.");
-    to_percent(*example.change);
+    for (size_t i = 0; i < cw_grid_samples(&example.change->grid); i++)
+      example.change->data[i] = -example.change->data[i];
     changes.insert(changes.end(), example.change->data, example.change->data + cw_grid_samples(&example.change->grid));
     examples.push_back(std::move(example));
   }
-  const double scale = round_up(absolute_quantile(changes, 0.999));
+  const Scale scale(changes);
   Json part;
-  part["scale"] = scale;
+  part["scale"] = scale.json();
   part["legend"] = data_uri(legend_strip());
   part["scans"] = Json::array();
   for (Example &example : examples) {
@@ -111,7 +114,7 @@ Json example_part(Context &context, const ReportSources &sources, const std::vec
       row["before"] = data_uri(grey(slice, slice_of(context, *example.before, slice), white));
       Picture after = grey(slice, slice_of(context, *example.after, slice), white);
       row["after"] = data_uri(after);
-      overlay(after, slice_of(context, *example.change, slice), scale);
+      overlay(after, slice_of(context, *example.change, slice), scale.log_of);
       row["change"] = data_uri(after);
       json["planes"].push_back(row);
     }
@@ -139,16 +142,15 @@ Json map_part(Context &context, const ReportSources &sources, const cw_model *mo
     if (!cw_grid_same(&maps.mean->grid, &maps.t->grid, 0.01))
       throw Failure(base.string() + "t.nii.gz: is not on the grid of the mean map.");
     const size_t samples = cw_grid_samples(&maps.mean->grid);
-    for (size_t i = 0; i < samples; i++)
-      maps.mean->data[i] = static_cast<float>(100 * (std::exp(maps.mean->data[i]) - 1));
     means.insert(means.end(), maps.mean->data, maps.mean->data + samples);
     ts.insert(ts.end(), maps.t->data, maps.t->data + samples);
     all.push_back(std::move(maps));
   }
-  const double mean_scale = round_up(absolute_quantile(means, 0.999)), t_scale = round_up(absolute_quantile(ts, 0.999));
+  const Scale mean_scale(means);
+  const double t_scale = round_up(absolute_quantile(ts, 0.999));
   part["legend"] = data_uri(legend_strip());
-  part["mean_scale"] = mean_scale;
-  part["t_scale"] = t_scale;
+  part["mean_scale"] = mean_scale.json();
+  part["t_scale"] = {{"low", -t_scale}, {"high", t_scale}};
   part["directions"] = Json::array();
   for (const Maps &maps : all) {
     const cw_grid &grid = maps.mean->grid;
@@ -168,7 +170,7 @@ Json map_part(Context &context, const ReportSources &sources, const cw_model *mo
       const Picture under = grey(slice, slice_of(context, *background, slice), white);
       Json row = plane_json(plane);
       Picture mean = under, t = under;
-      overlay(mean, slice_of(context, *maps.mean, slice), mean_scale);
+      overlay(mean, slice_of(context, *maps.mean, slice), mean_scale.log_of);
       overlay(t, slice_of(context, *maps.t, slice), t_scale);
       row["mean"] = data_uri(mean);
       row["t"] = data_uri(t);

@@ -87,14 +87,14 @@ const cw_affine *pointer(const std::optional<cw_affine> &affine) {
   return affine ? &*affine : nullptr;
 }
 
-std::vector<float> network_input(Context &context, const cw_model &model, const Scan &scan) {
+std::vector<float> network_input(Context &context, const cw_model &model, const Scan &scan, bool inspect) {
   Volume volume(context);
   read_image(context, scan, volume);
   const auto transform = read_transform(context, scan);
   std::vector<float> input(cw_grid_samples(&model.preprocessing.grid));
   context.check(cw_preprocess(context, &model.preprocessing, volume.get(), pointer(transform), input.data()),
                 scan.image);
-  if (model.template_samples)
+  if (inspect && model.template_samples)
     cw_preprocess_inspect(context, &model.preprocessing, input.data(), model.template_samples, scan.image.c_str());
   return input;
 }

@@ -29,8 +29,8 @@ std::optional<bool> held_out(const cw_model &model, const Scan &scan, bool from_
 void read_image(Context &context, const Scan &scan, Volume &volume);
 std::optional<cw_affine> read_transform(Context &context, const Scan &scan);
 const cw_affine *pointer(const std::optional<cw_affine> &affine);
-// The scan as the model's input, with warnings where it looks wrong for it.
-std::vector<float> network_input(Context &context, const cw_model &model, const Scan &scan);
+// The scan as the model's input; inspect: with warnings where it looks wrong for it.
+std::vector<float> network_input(Context &context, const cw_model &model, const Scan &scan, bool inspect);
 void read_model(Context &context, const std::string &file, cw_model_kind kind, Model &model);
 
 // A grid and an affine as JSON (LPS, mm), and back.

@@ -24,9 +24,10 @@
   }
 
   const known = (value) => typeof value === "number" && isFinite(value);
-  const plain = (value, digits) => (known(value) ? Number(value.toPrecision(digits || 3)).toString() : "n/a");
+  const minus = (text) => text.replace(/^-/, "−");
+  const plain = (value, digits) => (known(value) ? minus(Number(value.toPrecision(digits || 3)).toString()) : "n/a");
   const percent = (value) => (known(value) ? plain(100 * value) + " %" : "n/a");
-  const signed = (value) => (known(value) ? (value > 0 ? "+" : "") + value.toFixed(1) : "n/a");
+  const signed = (value) => (known(value) ? (value > 0 ? "+" : "") + minus(value.toFixed(1)) : "n/a");
   const spread = (s) => (s && known(s.mean) ? plain(s.mean) + (known(s.sd) ? " ± " + plain(s.sd, 2) : "") : "n/a");
 
   function table(head, rows) {
@@ -56,8 +57,8 @@
     return make("div", { class: "legend" },
       make("div", { class: "words" }, make("span", { text: words[0] }), make("span", { text: words[1] })),
       make("img", { src: strip, alt: "colours from " + words[0] + " to " + words[1] }),
-      make("div", { class: "ends" }, make("span", { text: "−" + scale + unit + " and below" }),
-        make("span", { text: "0" }), make("span", { text: "+" + scale + unit + " and above" })));
+      make("div", { class: "ends" }, make("span", { text: plain(scale.low, 2) + unit + " and below" }),
+        make("span", { text: "0" }), make("span", { text: "+" + plain(scale.high, 2) + unit + " and above" })));
   }
 
   function chart(parent, type, datasets, x, y, options) {
