@@ -1,6 +1,6 @@
 #!/bin/sh
 # Measures everything, and prints one TSV row a measurement: name, ours, unit, peer, the peer's figure, ratio (above 1:
-# ours is better).  Figures are the shortest of several runs; peers do the same work on the same threads in the same run.
+# ours is better).  Figures are the shortest of several runs; peers do the same work on as many threads in the same run.
 #   COUNTERWARP_BENCHMARK_PYTHON=FILE  a Python with PyTorch (default: python3; without PyTorch its columns stay empty)
 #   COUNTERWARP_BENCHMARK_QUICK=1      no sizes but 64, no torch.compile
 # Programs beside bench_*.c print "name <tab> figure <tab> unit" rows, or with a leading "peer" column the peer's.
