@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "picture.h"
 #include "report_parts.h"
 
 namespace program {
