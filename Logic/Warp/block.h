@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "Warp/clones.h"
+#include "Tensor/dispatch.h"
 #include "Warp/grid_cell.h"
 
 enum { CW_LANES = 16 };

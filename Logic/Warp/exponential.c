@@ -2,18 +2,18 @@
 #include <string.h>
 
 #include "counterwarp/warp.h"
-#include "Warp/clones.h"
+#include "Tensor/dispatch.h"
 #include "Warp/grid_cell.h"
 
 enum { PART = 16384, MOST_SQUARINGS = 12 };
 
-CW_WARP_CLONES static void exponential_scale_part(size_t n, float factor, const float *from, float *to) {
+CW_CLONES static void exponential_scale_part(size_t n, float factor, const float *from, float *to) {
 #pragma omp simd
   for (size_t i = 0; i < n; i++)
     to[i] = factor * from[i];
 }
 
-CW_WARP_CLONES static void exponential_add_scaled(size_t n, float factor, const float *from, float *to) {
+CW_CLONES static void exponential_add_scaled(size_t n, float factor, const float *from, float *to) {
 #pragma omp simd
   for (size_t i = 0; i < n; i++)
     to[i] += factor * from[i];

@@ -72,7 +72,7 @@ CW_INLINE void logarithms(int n, float *restrict x) {
 }
 
 /* One row of determinants or their logarithms; returns the number of folds. */
-CW_WARP_CLONES static int jacobian_row(row_view v, int n, bool log_of, float *out) {
+CW_CLONES static int jacobian_row(row_view v, int n, bool log_of, float *out) {
   int folded = 0;
   for (int i = 0; i < n; i += CHUNK) {
     const int end = i + CHUNK < n ? i + CHUNK : n;

@@ -87,7 +87,7 @@ static bool is_small(const int size[3]) {
   return size[0] < CW_LANES || size[1] < 2 || size[2] < 2;
 }
 
-CW_WARP_CLONES static void sample_forward_row(const int size[3], int channels, int j, int k, const float *in,
+CW_CLONES static void sample_forward_row(const int size[3], int channels, int j, int k, const float *in,
                                               const float *ux, const float *uy, const float *uz, float *out) {
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const int n = size[0], lanes = is_small(size) ? n : CW_LANES;
@@ -117,7 +117,7 @@ CW_WARP_CLONES static void sample_forward_row(const int size[3], int channels, i
   }
 }
 
-CW_WARP_CLONES static void sample_backward_row(const int size[3], int channels, int j, int k, const float *in,
+CW_CLONES static void sample_backward_row(const int size[3], int channels, int j, int k, const float *in,
                                                const float *u, const float *grad_out, float *grad_in, float *grad_u) {
   enum { STEP = CW_LANES - 2 }; /* cw_spread_prepare wants two idle lanes */
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];

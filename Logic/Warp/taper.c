@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "counterwarp/warp.h"
-#include "Warp/clones.h"
+#include "Tensor/dispatch.h"
 #include "Warp/grid_cell.h"
 
 /* Raised cosine: 0 at distance 0 from the face, 1 from `margin` on. */
@@ -13,7 +13,7 @@ static float rise(int i, int n, int margin) {
   return distance >= margin ? 1 : (float)(0.5 - 0.5 * cos(3.14159265358979323846 * distance / margin));
 }
 
-CW_WARP_CLONES static void taper_scale_row(int n, float factor, const float *window, const float *in, bool add,
+CW_CLONES static void taper_scale_row(int n, float factor, const float *window, const float *in, bool add,
                                            float *out) {
   if (add) {
 #pragma omp simd

@@ -41,7 +41,7 @@ cw_graph *Simulator(TestContext &context) {
   return graph;
 }
 
-void Run(const cw_graph *graph, cw_plan *plan, int batch, bool backward) {
+void Execute(const cw_graph *graph, cw_plan *plan, int batch, bool backward) {
   const int64_t voxels = 32 * 32 * 32;
   Fill(cw_plan_data(plan, cw_graph_input_at(graph, 0)), batch * voxels, 1);
   for (int n = 0; n < batch; n++)
@@ -69,8 +69,8 @@ TEST(Plan, ReusedMemoryGivesTheSame) {
   {
     Plan lean(context, graph, CW_TRAINING, batch, false), wide(context, graph, CW_TRAINING, batch, true);
     EXPECT_LT(cw_plan_bytes(lean.plan), 0.6 * cw_plan_bytes(wide.plan));
-    Run(graph, lean.plan, batch, true);
-    Run(graph, wide.plan, batch, true);
+    Execute(graph, lean.plan, batch, true);
+    Execute(graph, wide.plan, batch, true);
     const cw_value out = cw_graph_output_at(graph, 0);
     EXPECT_LT(Distance(cw_plan_data(lean.plan, out), cw_plan_data(wide.plan, out), batch * 3 * 32768), 1e-5);
     int compared = 0;
@@ -94,7 +94,7 @@ TEST(Plan, RunsWithoutAllocating) {
   {
     Plan plan(context, graph, CW_TRAINING, 1, false);
     context.reset();
-    Run(graph, plan.plan, 1, true);
+    Execute(graph, plan.plan, 1, true);
     EXPECT_EQ(context.calls, 0);
   }
   cw_graph_free(context, graph);
@@ -107,7 +107,7 @@ TEST(Plan, SameBitsOnAnyNumberOfThreads) {
     cw_graph *graph = Simulator(context);
     {
       Plan plan(context, graph, CW_TRAINING, 3, false);
-      Run(graph, plan.plan, 3, true);
+      Execute(graph, plan.plan, 3, true);
       for (int v = 0; v < cw_graph_value_count(graph); v++)
         if (cw_value_kind_of(graph, v) == CW_VALUE_PARAMETER) {
           const float *g = cw_plan_gradient(plan.plan, v);
