@@ -15,6 +15,7 @@ import time
 import torch
 import torch.nn.functional as F
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'Reference'))
 import pytorch_networks as nets  # noqa: E402
 

@@ -8,9 +8,9 @@ array (a gradient, a field) is stored as its digest: element count, sum, L2 norm
 directions drawn by the same hash, so that the error's norm can be estimated without the array.
 
 Gradients jump where a maximum, a sign or a cell of the warp changes, and float32 rounding can do that: one such voxel
-moves a gradient by 1e-3 and more.  So a case has up to three data sets, whose `salt` goes into the hash, where parameters
-moved by 3e-7, and float32, leave every gradient in place; --search looks for them.  The test's own rounding may still
-flip something on one of them, but hardly on all.
+moves a gradient by 1e-3 and more.  So a case has up to three data sets, whose `salt` goes into the hash, where
+parameters moved by 3e-7, and float32, leave every gradient in place; --search looks for them.  The test's own rounding
+may still flip something on one of them, but hardly on all.
 
 Semantics: a field has channel 0 along W (x), 1 along H (y), 2 along D (z), in voxels; the warp is a pull-back, zero
 outside; the exponential's compositions clamp to the border; the velocity is tapered to zero on the faces.
