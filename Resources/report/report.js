@@ -27,7 +27,8 @@
   const minus = (text) => text.replace(/^-/, "−");
   const plain = (value, digits) => (known(value) ? minus(Number(value.toPrecision(digits || 3)).toString()) : "n/a");
   const percent = (value) => (known(value) ? plain(100 * value) + " %" : "n/a");
-  const signed = (value) => (known(value) ? (value > 0 ? "+" : "") + minus(value.toFixed(1)) : "n/a");
+  const fixed = (value) => minus(value.toFixed(Math.abs(value) < 1 ? 2 : 1));
+  const signed = (value) => (known(value) ? (value > 0 ? "+" : "") + fixed(value) : "n/a");
   const spread = (s) => (s && known(s.mean) ? plain(s.mean) + (known(s.sd) ? " ± " + plain(s.sd, 2) : "") : "n/a");
 
   function table(head, rows) {
@@ -206,7 +207,7 @@
     for (const direction of ["inject", "remove"]) {
       const rows = data.regions[direction];
       if (!rows) continue;
-      const reach = Math.max(1e-9, ...rows.flatMap((r) => [r.mean, r.low, r.high].filter(known).map(Math.abs)));
+      const reach = Math.max(1e-9, ...rows.slice(0, 10).flatMap((r) => [r.mean, r.low, r.high].filter(known).map(Math.abs)));
       const at = (value) => 50 + 50 * Math.max(-1, Math.min(1, value / reach));
       const bar = (r) => {
         const box = make("span", { class: "bar", "aria-hidden": "true" });
@@ -217,12 +218,12 @@
         box.append(make("u", { style: { left: "50%" } }));
         return box;
       };
-      const cells = (r) => [r.region.replace(/_/g, " "), signed(r.mean), known(r.sd) ? r.sd.toFixed(1) : "n/a",
+      const cells = (r) => [r.region.replace(/_/g, " "), signed(r.mean), known(r.sd) ? fixed(r.sd) : "n/a",
         known(r.low) ? signed(r.low) + " to " + signed(r.high) : "n/a", bar(r)];
       const head = ["Region", "mean %", "sd", "95 % interval", ""];
       const box = make("div", {}, make("h3", { text: names[direction] }), table(head, rows.slice(0, 10).map(cells)));
       if (rows.length > 10)
-        box.append(make("details", {}, make("summary", { text: "All " + rows.length + " regions" }), table(head, rows.slice(10).map(cells))));
+        box.append(make("details", {}, make("summary", { text: "The other " + (rows.length - 10) + " regions" }), table(head, rows.slice(10).map(cells))));
       columns.append(box);
     }
   }
