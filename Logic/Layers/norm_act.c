@@ -75,49 +75,70 @@ static size_t workspace_bytes_of(const cw_call *call, bool plain) {
 
 /* ---- statistics ---- */
 
-CW_CLONES static void moments(const float *x, size_t count, float pivot, double sums[2]) {
-  sums[0] = sums[1] = 0;
+/* Sum of x, and of squares about the mean.  Blocks of 1024 are read twice from the cache, each about its own mean, and
+ * merged in double (Chan et al. 1979): no pivot that an unusual voxel could spoil. */
+CW_CLONES static void moments(const float *x, size_t count, double sums[2]) {
+  double total = 0, squares = 0;
   for (size_t i = 0; i < count; i += 1024) {
-    const size_t end = i + 1024 < count ? i + 1024 : count;
-    float first[16] = {0}, second[16] = {0};
-    size_t k = i;
-    for (; k + 16 <= end; k += 16)
+    const size_t end = i + 1024 < count ? i + 1024 : count, whole = i + (end - i) / 16 * 16;
+    float first[16] = {0}, second[16] = {0}, third[16] = {0};
+    for (size_t k = i; k < whole; k += 16)
+      for (int l = 0; l < 16; l++)
+        first[l] += x[k + l];
+    double block = 0;
+    for (int l = 0; l < 16; l++)
+      block += first[l];
+    for (size_t k = whole; k < end; k++)
+      block += x[k];
+    const double n = (double)(end - i);
+    const float mean = (float)(block / n);
+    for (size_t k = i; k < whole; k += 16)
       for (int l = 0; l < 16; l++) {
-        const float d = x[k + l] - pivot;
-        first[l] += d;
+        const float d = x[k + l] - mean;
         second[l] += d * d;
+        third[l] += d;
       }
-    for (; k < end; k++) {
-      const float d = x[k] - pivot;
-      first[0] += d;
-      second[0] += d * d;
-    }
+    double about = 0, rest = 0;
     for (int l = 0; l < 16; l++) {
-      sums[0] += first[l];
-      sums[1] += second[l];
+      about += second[l];
+      rest += third[l];
     }
+    for (size_t k = whole; k < end; k++) {
+      const double d = (double)x[k] - mean;
+      about += d * d;
+      rest += d;
+    }
+    block = n * mean + rest;
+    about -= rest * rest / n;
+    if (i) {
+      const double apart = block / n - total / (double)i;
+      squares += about + apart * apart * (double)i * n / ((double)i + n);
+    } else {
+      squares = about;
+    }
+    total += block;
   }
+  sums[0] = total;
+  sums[1] = squares;
 }
 
 static void batch_statistics(const cw_call *call, const norm *s, float *mean, float *inverse_sd) {
   double(*sums)[2] = call->workspace;
 #pragma omp parallel for num_threads(call->threads) schedule(static)
   for (int i = 0; i < s->batch * s->channels; i++)
-    moments(call->in[X] + (size_t)i * s->volume, s->volume, call->in[X][(size_t)(i % s->channels) * s->volume],
-            sums[i]);
+    moments(call->in[X] + (size_t)i * s->volume, s->volume, sums[i]);
   const double count = (double)s->batch * (double)s->volume;
   double momentum = 1.0 / ((double)call->step + 1);
   if (momentum < call->attributes->momentum)
     momentum = call->attributes->momentum;
   for (int c = 0; c < s->channels; c++) {
-    double first = 0, second = 0;
+    double centre = 0, variance = 0;
+    for (int n = 0; n < s->batch; n++)
+      centre += sums[n * s->channels + c][0] / count;
     for (int n = 0; n < s->batch; n++) {
-      first += sums[n * s->channels + c][0];
-      second += sums[n * s->channels + c][1];
+      const double apart = sums[n * s->channels + c][0] / (double)s->volume - centre;
+      variance += (sums[n * s->channels + c][1] + apart * apart * (double)s->volume) / count;
     }
-    first /= count;
-    const double variance = second / count - first * first > 0 ? second / count - first * first : 0;
-    const double centre = (double)call->in[X][(size_t)c * s->volume] + first;
     mean[c] = (float)centre;
     inverse_sd[c] = (float)(1 / sqrt(variance + call->attributes->epsilon));
     if (call->writable[MEAN]) {
