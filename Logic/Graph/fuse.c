@@ -135,7 +135,7 @@ int cw_steps_build(const cw_graph *graph, const bool *needed, const bool *kept, 
     memcpy(step.inputs, node->inputs, sizeof step.inputs);
     step.output = node->output;
     step.node = i;
-    step.pass_gradient = step.saved = CW_NONE;
+    step.pass_gradient = step.saved = step.again = CW_NONE;
     if (fuse)
       fuse_step(graph, needed, kept, node, &step, covered);
     /* A fused step runs where its last node stands: there all of its inputs are ready. */

@@ -71,22 +71,40 @@ static void touch(cw_plan *plan, int buffer, int time) {
     b->last = time;
 }
 
+/* A convolution of one channel costs a few per cent of a step, but its output is as large as any. */
+static bool worth_repeating(const cw_plan *plan, const cw_step *step) {
+  const bool cond = step->info == &cw_layer_cond_conv;
+  if (plan->mode != CW_TRAINING || step->forward_only || plan->kept[step->output] ||
+      (!cond && step->info != &cw_layer_conv))
+    return false;
+  if (plan->graph->values[step->inputs[0]].shape.d[1] != 1)
+    return false;
+  for (int s = 0; s < plan->step_count; s++)
+    if (plan->steps[s].in_place && plan->steps[s].inputs[0] == step->output)
+      return false;
+  return true;
+}
+
 static void assign_data(cw_plan *plan, bool keep_all) {
   const cw_graph *graph = plan->graph;
   const int steps = plan->step_count, end = 2 * steps;
   for (int i = 0; i < graph->input_count; i++)
-    plan->data_buffer[graph->inputs[i]] = new_buffer(plan, value_bytes(plan, graph->inputs[i]), 0, end);
+    plan->data_buffer[graph->inputs[i]] = plan->backward_buffer[graph->inputs[i]] =
+        new_buffer(plan, value_bytes(plan, graph->inputs[i]), 0, end);
   for (int s = 0; s < steps; s++) {
     cw_step *step = &plan->steps[s];
     const int back = end - 1 - s;
-    plan->data_buffer[step->output] =
-        step->in_place ? plan->data_buffer[step->inputs[0]] : new_buffer(plan, value_bytes(plan, step->output), s, s);
+    const int buffer = step->in_place ? plan->data_buffer[step->inputs[0]]
+                                      : new_buffer(plan, value_bytes(plan, step->output), s, s);
+    plan->data_buffer[step->output] = plan->backward_buffer[step->output] = buffer;
+    if (!keep_all && worth_repeating(plan, step))
+      plan->backward_buffer[step->output] = step->again = new_buffer(plan, value_bytes(plan, step->output), end, s);
     for (int k = 0; k < step->input_count; k++) {
       if (step->inputs[k] == CW_NONE)
         continue;
       touch(plan, plan->data_buffer[step->inputs[k]], s);
       if (!step->forward_only && (step->info->keep_inputs >> k & 1))
-        touch(plan, plan->data_buffer[step->inputs[k]], back);
+        touch(plan, plan->backward_buffer[step->inputs[k]], back);
     }
     touch(plan, plan->data_buffer[step->output], s);
     if (!step->forward_only && step->info->keep_output)
@@ -95,6 +113,21 @@ static void assign_data(cw_plan *plan, bool keep_all) {
       touch(plan, plan->data_buffer[step->output], end);
     if (step->saved_bytes)
       step->saved = new_buffer(plan, step->saved_bytes, s, step->forward_only ? s : back);
+  }
+  for (int s = 0; s < steps; s++) {
+    cw_step *step = &plan->steps[s];
+    if (step->again == CW_NONE)
+      continue;
+    cw_buffer *again = &plan->buffers[step->again];
+    if (again->first > again->last) { /* no backward step reads it */
+      again->bytes = 0;
+      again->first = again->last;
+      step->again = CW_NONE;
+      continue;
+    }
+    for (int k = 0; k < step->input_count; k++)
+      if (step->inputs[k] != CW_NONE)
+        touch(plan, plan->data_buffer[step->inputs[k]], again->first);
   }
 }
 
@@ -178,7 +211,7 @@ static void connect(cw_plan *plan, cw_step *step) {
     if (norm && forward->training && (k == 3 || k == 4))
       forward->writable[k] = data;
     if (data || (step->info->keep_inputs >> k & 1))
-      backward->in[k] = forward->in[k];
+      backward->in[k] = data ? data : at(plan, plan->backward_buffer[in]);
   }
   forward->out = at(plan, plan->data_buffer[step->output]);
   forward->saved = at(plan, step->saved);
@@ -307,18 +340,19 @@ cw_status cw_plan_create(cw_context *context, const cw_graph *graph, const cw_pl
   plan->threads = cw_context_threads(context);
   plan->seed = cw_context_seed(context);
   plan->steps = cw_allocate_zero(context, nodes + 1, sizeof *plan->steps);
-  plan->buffers = cw_allocate_zero(context, 2 * (values + nodes) + 1, sizeof *plan->buffers);
+  plan->buffers = cw_allocate_zero(context, 2 * (values + nodes) + nodes + 1, sizeof *plan->buffers);
   plan->data_buffer = cw_allocate(context, values, sizeof(int));
   plan->gradient_buffer = cw_allocate(context, values, sizeof(int));
+  plan->backward_buffer = cw_allocate(context, values, sizeof(int));
   plan->kept = cw_allocate_zero(context, values, sizeof(bool));
   plan->parameter_gradient = cw_allocate_zero(context, values, sizeof(float *));
   bool *needed = cw_allocate_zero(context, nodes + 1, sizeof(bool));
   bool *marks = cw_allocate_zero(context, values + nodes + 1, sizeof(bool));
   cw_status status = CW_ERROR_MEMORY;
-  if (plan->steps && plan->buffers && plan->data_buffer && plan->gradient_buffer && plan->kept &&
-      plan->parameter_gradient && needed && marks) {
+  if (plan->steps && plan->buffers && plan->data_buffer && plan->gradient_buffer && plan->backward_buffer &&
+      plan->kept && plan->parameter_gradient && needed && marks) {
     for (size_t v = 0; v < values; v++)
-      plan->data_buffer[v] = plan->gradient_buffer[v] = CW_NONE;
+      plan->data_buffer[v] = plan->gradient_buffer[v] = plan->backward_buffer[v] = CW_NONE;
     const int outputs = options->outputs ? options->output_count : graph->output_count;
     for (int i = 0; i < outputs; i++)
       plan->kept[options->outputs ? options->outputs[i] : graph->outputs[i]] = true;
@@ -343,6 +377,7 @@ void cw_plan_free(cw_context *context, cw_plan *plan) {
   cw_release(context, plan->buffers);
   cw_release(context, plan->data_buffer);
   cw_release(context, plan->gradient_buffer);
+  cw_release(context, plan->backward_buffer);
   cw_release(context, plan->kept);
   cw_release(context, plan->parameter_gradient);
   cw_release(context, plan->parameter_block);
@@ -394,8 +429,21 @@ void cw_plan_forward(cw_plan *plan) {
   }
 }
 
+/* Computes again what the backward step at `time` is the first one to read. */
+static void repeat_outputs(cw_plan *plan, int time) {
+  for (int s = 0; s < plan->step_count; s++) {
+    const cw_step *step = &plan->steps[s];
+    if (step->again == CW_NONE || plan->buffers[step->again].first != time)
+      continue;
+    cw_call call = step->forward;
+    call.out = at(plan, step->again);
+    step->info->forward(&call);
+  }
+}
+
 void cw_plan_backward(cw_plan *plan) {
   for (int s = plan->step_count - 1; s >= 0; s--) {
+    repeat_outputs(plan, 2 * plan->step_count - 1 - s);
     if (plan->steps[s].forward_only)
       continue;
     prepare(plan, &plan->steps[s].backward);

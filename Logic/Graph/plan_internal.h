@@ -17,6 +17,8 @@ typedef struct cw_step {
   int pass_gradient; /* input whose gradient is the output's gradient itself, or CW_NONE */
   size_t saved_bytes;
   int saved; /* buffer index, or CW_NONE */
+  int again; /* buffer of its output computed a second time, just before the first backward step that reads it, or
+              * CW_NONE: cheap for a wide output of few inputs, whose memory is then free in between */
   cw_call forward, backward;
 } cw_step;
 
@@ -39,6 +41,7 @@ struct cw_plan {
   cw_buffer *buffers;
   int buffer_count;
   int *data_buffer, *gradient_buffer; /* [values]: buffer index or CW_NONE */
+  int *backward_buffer;               /* [values]: where the backward pass finds it: data_buffer but for `again` */
   bool *kept;                         /* [values]: readable through cw_plan_data */
   float **parameter_gradient;         /* [values] */
   float *parameter_block;

@@ -177,24 +177,51 @@ CW_CLONES static void plain_map(const float *x, size_t count, chain k, float slo
   }
 }
 
-CW_CLONES static void pool_map(const norm *s, const float *x, chain k, float *restrict y, uint8_t *restrict which) {
-  const int w = s->width, half = w / 2;
-  const size_t row = (size_t)w, plane = row * s->height;
+/* Largest of each column over the four rows of a 2 x 2 x 2 window, and which row (dz * 2 + dy) it is. */
+CW_CLONES static void column_maxima(const float *x, size_t row, size_t plane, int count, chain k, float *restrict best,
+                                    int32_t *restrict code) {
+  for (int i = 0; i < count; i++) {
+    const float a = k.factor * x[i] + k.offset, b = k.factor * x[row + i] + k.offset;
+    const float c = k.factor * x[plane + i] + k.offset, d = k.factor * x[plane + row + i] + k.offset;
+    float value = a;
+    int32_t which = 0;
+    which = b > value ? 1 : which;
+    value = b > value ? b : value;
+    which = c > value ? 2 : which;
+    value = c > value ? c : value;
+    which = d > value ? 3 : which;
+    value = d > value ? d : value;
+    best[i] = value;
+    code[i] = which;
+  }
+}
+
+/* Of equal values the first one in the order z, y, x counts, as elsewhere. */
+CW_CLONES static void pair_maxima(const float *restrict best, const int32_t *restrict code, int count, float slope,
+                                  float *restrict y, uint8_t *restrict which) {
+  for (int i = 0; i < count; i++) {
+    const float a = best[2 * i], b = best[2 * i + 1];
+    const bool right = b > a || (b == a && code[2 * i + 1] < code[2 * i]);
+    const float value = right ? b : a;
+    which[i] = (uint8_t)(right ? 2 * code[2 * i + 1] + 1 : 2 * code[2 * i]);
+    y[i] = value > 0 ? value : slope * value;
+  }
+}
+
+static void pool_map(const norm *s, const float *x, chain k, float *y, uint8_t *which) {
+  enum { CHUNK = 128 };
+  float best[CHUNK];
+  int32_t code[CHUNK];
+  const size_t row = (size_t)s->width, plane = row * s->height;
   for (int z = 0; z < s->depth; z += 2)
-    for (int v = 0; v < s->height; v += 2, y += half, which += half) {
-      const float *corner = x + z * plane + v * row;
-      for (int i = 0; i < half; i++) {
-        float best = k.factor * corner[2 * i] + k.offset;
-        uint8_t index = 0;
-        for (int j = 1; j < 8; j++) {
-          const float value = k.factor * corner[(j >> 2) * plane + ((j >> 1) & 1) * row + 2 * i + (j & 1)] + k.offset;
-          index = value > best ? (uint8_t)j : index;
-          best = value > best ? value : best;
-        }
-        which[i] = index;
-        y[i] = best > 0 ? best : s->slope * best;
+    for (int v = 0; v < s->height; v += 2)
+      for (int i = 0; i < s->width; i += CHUNK) {
+        const int count = s->width - i < CHUNK ? s->width - i : CHUNK;
+        column_maxima(x + z * plane + v * row + i, row, plane, count, k, best, code);
+        pair_maxima(best, code, count / 2, s->slope, y, which);
+        y += count / 2;
+        which += count / 2;
       }
-    }
 }
 
 /* y = upsampled activation (+ skip) */
@@ -267,16 +294,37 @@ static size_t pooled_index(const norm *s, size_t z, size_t v, size_t i, unsigned
   return ((2 * z + (which >> 2)) * s->height + 2 * v + ((which >> 1) & 1)) * s->width + 2 * i + (which & 1);
 }
 
+/* One row of pooled values: x points to the row's first window. */
+CW_CLONES static void pool_row_sums(const float *x, int row, int plane, const float *dy, const uint8_t *which,
+                                    int count, chain k, float slope, double sums[2]) {
+  float first[16] = {0}, second[16] = {0};
+  int i = 0;
+  for (; i + 16 <= count; i += 16)
+    for (int l = 0; l < 16; l++) {
+      const int w = which[i + l], at = (w >> 2) * plane + ((w >> 1) & 1) * row + 2 * (i + l) + (w & 1);
+      const float g = k.factor * x[at] + k.offset > 0 ? dy[i + l] : slope * dy[i + l];
+      first[l] += g;
+      second[l] += g * x[at];
+    }
+  for (; i < count; i++) {
+    const int w = which[i], at = (w >> 2) * plane + ((w >> 1) & 1) * row + 2 * i + (w & 1);
+    const float g = k.factor * x[at] + k.offset > 0 ? dy[i] : slope * dy[i];
+    first[0] += g;
+    second[0] += g * x[at];
+  }
+  for (int l = 0; l < 16; l++) {
+    sums[0] += first[l];
+    sums[1] += second[l];
+  }
+}
+
 static void pool_sums(const norm *s, const float *x, const float *dy, const uint8_t *which, chain k, double sums[2]) {
+  const int half = s->width / 2, plane = s->height * s->width;
   sums[0] = sums[1] = 0;
   for (int z = 0; z < s->depth / 2; z++)
-    for (int v = 0; v < s->height / 2; v++)
-      for (int i = 0; i < s->width / 2; i++, dy++, which++) {
-        const float value = x[pooled_index(s, z, v, i, *which)];
-        const float g = k.factor * value + k.offset > 0 ? *dy : s->slope * *dy;
-        sums[0] += g;
-        sums[1] += (double)g * value;
-      }
+    for (int v = 0; v < s->height / 2; v++, dy += half, which += half)
+      pool_row_sums(x + (size_t)(2 * z) * plane + 2 * v * s->width, s->width, plane, dy, which, half, k, s->slope,
+                    sums);
 }
 
 /* Gathers dz of an upsampled map. */
@@ -387,8 +435,7 @@ static void backward_as(const cw_call *call, bool plain) {
       pool_gradient(&s, x, call->grad_out + i * (s.volume / 8), which + i * (s.volume / 8), k, level, tilt,
                     call->accumulate[X], dx);
     else if (dx && s.up)
-      plain_gradient(x, gathered + i * s.volume, s.volume, k, 1, level, tilt,
-                     call->accumulate[X], dx);
+      plain_gradient(x, gathered + i * s.volume, s.volume, k, 1, level, tilt, call->accumulate[X], dx);
     else if (dx)
       plain_gradient(x, call->grad_out + (size_t)i * s.volume, s.volume, k, s.slope, level, tilt, call->accumulate[X],
                      dx);
