@@ -20,6 +20,10 @@ if ! "$python" -c "$modules" >/dev/null 2>&1; then
   fi
 fi
 
+# Tests run side by side: threads that wait must not keep a core busy.
+OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+export OMP_WAIT_POLICY
+
 passed=0
 failed=0
 

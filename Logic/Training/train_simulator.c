@@ -9,7 +9,7 @@
 #include "Training/simulator_graph.h"
 #include "Training/training_internal.h"
 
-enum { STATISTICS_BATCHES = 8, INJECT = 0, REMOVE = 1 };
+enum { STATISTICS_BATCHES = 8, INJECT = 0, REMOVE = 1, MISSED = 5 };
 
 cw_simulator_training_options cw_simulator_training_defaults(int size) {
   cw_simulator_training_options o = {0};
@@ -345,7 +345,10 @@ static cw_status loop(run *r) {
       continue;
     settle_statistics(r);
     const terms v = evaluate(r);
-    const double loss = v.shift + r->options->cycle * v.cycle + r->options->smoothness * v.smooth;
+    double loss = v.shift + r->options->cycle * v.cycle + r->options->smoothness * v.smooth;
+    /* A smaller warp that misses the margin is no answer to the constrained problem. */
+    if (r->options->objective == CW_OBJECTIVE_CONSTRAINED && v.reached < 0.9 * r->margin)
+      loss += MISSED * (0.9 * r->margin - v.reached);
     cw_trainer_evaluated(&r->trainer, loss, &stop);
     CW_TRY(cw_trainer_log(r->context, &r->trainer, "%d\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\n",
                           r->trainer.step, t.shift, t.cycle, t.smooth, loss, v.shift, v.reached, v.cycle, v.smooth,

@@ -10,8 +10,8 @@ namespace program {
 namespace {
 
 // The job's size, fit for some six minutes on two cores.
-constexpr int size = 32, subjects = 100;
-constexpr int classifier_steps = 360, second_steps = 300, simulator_steps = 250, batch = 16;
+constexpr int size = 32, subjects = 150;
+constexpr int classifier_steps = 400, second_steps = 400, simulator_steps = 300, batch = 32, simulator_batch = 8;
 
 int scaled(int steps, double effort) {
   return std::max(2, static_cast<int>(steps * effort));
@@ -61,7 +61,7 @@ void run_demo(Context &context, const DemoRequest &request) {
   simulation.cohort = table;
   simulation.classifier = first;
   simulation.out = simulator;
-  simulation.batch = batch;
+  simulation.batch = simulator_batch;
   simulation.flip = true;
   simulation.steps = scaled(simulator_steps, request.effort);
   simulation.seed = request.seed;
