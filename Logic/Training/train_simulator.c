@@ -88,13 +88,9 @@ static double median(float *values, int count) {
   return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
 }
 
-/* Distance between the two groups' median logits on the training scans: a scan moved by it looks like a typical member
- * of the other group. */
-static cw_status choose_margin(run *r) {
-  r->margin = r->options->margin;
-  if (r->margin > 0)
-    return CW_OK;
-  const int total = r->split->train_count, batch = r->options->common.batch;
+/* Distance between the two groups' median logits over some scans; 0 where a group is missing. */
+static cw_status median_distance(run *r, const int *scans, int total, double *distance) {
+  const int batch = r->options->common.batch;
   float *logits[2] = {cw_allocate(r->context, (size_t)total + 1, sizeof(float)),
                       cw_allocate(r->context, (size_t)total + 1, sizeof(float))};
   int count[2] = {0, 0};
@@ -103,21 +99,33 @@ static cw_status choose_margin(run *r) {
   for (int i = 0; ready && i < total; i += batch) {
     const int n = total - i < batch ? total - i : batch;
     for (int k = 0; k < n; k++)
-      memcpy(in + (size_t)k * r->batches.samples,
-             r->dataset->samples + (size_t)r->split->train[i + k] * r->batches.samples,
+      memcpy(in + (size_t)k * r->batches.samples, r->dataset->samples + (size_t)scans[i + k] * r->batches.samples,
              r->batches.samples * sizeof(float));
     cw_plan_forward(r->classifier);
     for (int k = 0; k < n; k++) {
-      const int group = r->dataset->label[r->split->train[i + k]] != 0;
+      const int group = r->dataset->label[scans[i + k]] != 0;
       logits[group][count[group]++] = cw_plan_data(r->classifier, r->classifier_logit)[k];
     }
   }
-  if (ready)
-    r->margin = median(logits[1], count[1]) - median(logits[0], count[0]);
+  *distance = 0;
+  if (ready && count[0] && count[1])
+    *distance = median(logits[1], count[1]) - median(logits[0], count[0]);
   cw_release(r->context, logits[0]);
   cw_release(r->context, logits[1]);
-  if (!ready)
-    return CW_ERROR_MEMORY;
+  return ready ? CW_OK : CW_ERROR_MEMORY;
+}
+
+/* A scan moved by the distance of the groups' medians looks like a typical member of the other group.  The scans kept
+ * back have a say where they hold both groups: on scans that it has learned, a classifier's logits are inflated. */
+static cw_status choose_margin(run *r) {
+  r->margin = r->options->margin;
+  if (r->margin > 0)
+    return CW_OK;
+  double kept_back;
+  CW_TRY(median_distance(r, r->split->train, r->split->train_count, &r->margin));
+  CW_TRY(median_distance(r, r->split->validation, r->split->validation_count, &kept_back));
+  if (kept_back >= 1 && kept_back < r->margin)
+    r->margin = kept_back;
   if (!isfinite(r->margin))
     return cw_fail(r->context, CW_ERROR_NUMERIC, "training a simulator: the classifier's logits are not finite");
   if (r->margin < 1)
