@@ -36,39 +36,39 @@ typedef int cw_value; /* index of a value in its graph; CW_NONE marks an absent 
 #define CW_NONE (-1)
 
 typedef enum cw_value_kind {
-  CW_VALUE_INPUT,      /* set by the caller */
-  CW_VALUE_PARAMETER,  /* trained */
-  CW_VALUE_BUFFER,     /* stored but not trained: batch norm's running statistics, constants */
-  CW_VALUE_ACTIVATION  /* computed by a node */
+  CW_VALUE_INPUT,     /* set by the caller */
+  CW_VALUE_PARAMETER, /* trained */
+  CW_VALUE_BUFFER,    /* stored but not trained: batch norm's running statistics, constants */
+  CW_VALUE_ACTIVATION /* computed by a node */
 } cw_value_kind;
 
 typedef enum cw_operator {
-  CW_OP_CONV,            /* x, W, [b] */
-  CW_OP_COND_CONV,       /* x, o, W[E,co,ci,k,k,k], b, routing W[E,ci+1 or 1], routing b[E] */
-  CW_OP_BATCH_NORM,      /* x, scale, shift, mean, variance */
+  CW_OP_CONV,       /* x, W, [b] */
+  CW_OP_COND_CONV,  /* x, o, W[E,co,ci,k,k,k], b, routing W[E,ci+1 or 1], routing b[E] */
+  CW_OP_BATCH_NORM, /* x, scale, shift, mean, variance */
   CW_OP_RELU,
-  CW_OP_LEAKY_RELU,      /* alpha */
+  CW_OP_LEAKY_RELU, /* alpha */
   CW_OP_SIGMOID,
-  CW_OP_SOFTMAX,         /* over axis 1 */
-  CW_OP_LOG_SOFTMAX,     /* over axis 1 */
+  CW_OP_SOFTMAX,     /* over axis 1 */
+  CW_OP_LOG_SOFTMAX, /* over axis 1 */
   CW_OP_MAX_POOL,
-  CW_OP_AVERAGE_POOL,    /* padding is not counted */
+  CW_OP_AVERAGE_POOL, /* padding is not counted */
   CW_OP_GLOBAL_AVERAGE_POOL,
-  CW_OP_RESIZE_NEAREST,  /* integer factors `scale` */
-  CW_OP_RESIZE_LINEAR,   /* integer factors `scale`, half-pixel centres, clamped */
-  CW_OP_GEMM,            /* y = x W^T + b; x [N,in], W [out,in] */
-  CW_OP_DROPOUT,         /* ratio; identity outside training */
-  CW_OP_ADD,             /* same shapes */
-  CW_OP_CONCAT,          /* axis 1 */
-  CW_OP_RESHAPE,         /* to attributes.shape; Flatten is the reshape to [N, rest] */
-  CW_OP_WARP,            /* image [N,C,D,H,W], u [N,3,D,H,W] in voxels */
-  CW_OP_EXPONENTIAL,     /* v -> exp(v), attributes.squarings */
-  CW_OP_TAPER,           /* v times a window that vanishes on the faces, attributes.margin */
-  CW_OP_LOSS_BCE,        /* logit [N,1], target [N,1] -> [N] */
-  CW_OP_LOSS_SHIFT,      /* y', y, o -> relu(margin - o (y' - y)) per sample [N]; no gradient to y and o */
-  CW_OP_LOSS_MSE,        /* a, b -> mean squared difference per sample [N] */
-  CW_OP_LOSS_SMOOTH,     /* field -> mean |forward difference| (norm 1) or squared (norm 2), summed over axes, [N] */
-  CW_OP_LOSS_MAGNITUDE,  /* field -> mean square per sample [N] */
+  CW_OP_RESIZE_NEAREST, /* integer factors `scale` */
+  CW_OP_RESIZE_LINEAR,  /* integer factors `scale`, half-pixel centres, clamped */
+  CW_OP_GEMM,           /* y = x W^T + b; x [N,in], W [out,in] */
+  CW_OP_DROPOUT,        /* ratio; identity outside training */
+  CW_OP_ADD,            /* same shapes */
+  CW_OP_CONCAT,         /* axis 1 */
+  CW_OP_RESHAPE,        /* to attributes.shape; Flatten is the reshape to [N, rest] */
+  CW_OP_WARP,           /* image [N,C,D,H,W], u [N,3,D,H,W] in voxels */
+  CW_OP_EXPONENTIAL,    /* v -> exp(v), attributes.squarings */
+  CW_OP_TAPER,          /* v times a window that vanishes on the faces, attributes.margin */
+  CW_OP_LOSS_BCE,       /* logit [N,1], target [N,1] -> [N]; no gradient to the target */
+  CW_OP_LOSS_SHIFT,     /* y', y, o -> relu(margin - o (y' - y)) per sample [N]; no gradient to y and o */
+  CW_OP_LOSS_MSE,       /* a, b -> mean squared difference per sample [N] */
+  CW_OP_LOSS_SMOOTH,    /* field -> mean |forward difference| (norm 1) or squared (norm 2), summed over axes, [N] */
+  CW_OP_LOSS_MAGNITUDE, /* field -> mean square per sample [N] */
   CW_OP_COUNT
 } cw_operator;
 
@@ -79,7 +79,7 @@ typedef struct cw_attributes {
   int groups;
   float alpha;    /* LeakyReLU */
   float epsilon;  /* batch norm, 1e-5 */
-  float momentum; /* batch norm: running = (1 - momentum) running + momentum batch; 0.1 */
+  float momentum; /* batch norm: running = (1 - m) running + m batch, m = max(momentum, 1 / (step + 1)); 0.1 */
   bool frozen;    /* batch norm, dropout: behave as in inference in every mode */
   float ratio;    /* dropout; routing dropout of CondConv */
   int scale[3];   /* resize factors D, H, W */
@@ -97,12 +97,14 @@ typedef struct cw_graph cw_graph;
 cw_status cw_graph_create(cw_context *context, cw_graph **graph);
 void cw_graph_free(cw_context *context, cw_graph *graph);
 
-/* Values.  name is copied and must be unique in the graph.  A parameter's data are copied from `data`, or zero if NULL. */
+/* Values.  name is copied and must be unique in the graph.  A parameter's data are copied from `data`, or zero if NULL.
+ */
 cw_status cw_graph_input(cw_context *context, cw_graph *graph, const char *name, cw_shape shape, cw_value *value);
 cw_status cw_graph_parameter(cw_context *context, cw_graph *graph, const char *name, cw_shape shape, bool trained,
                              const float *data, cw_value *value);
 
-/* Adds a node with one output, named `name`, whose shape is inferred.  CW_ERROR_SHAPE names node, operator and shapes. */
+/* Adds a node with one output, named `name`, whose shape is inferred.  CW_ERROR_SHAPE names node, operator and shapes.
+ */
 cw_status cw_graph_node(cw_context *context, cw_graph *graph, cw_operator op, const char *name,
                         const cw_attributes *attributes, const cw_value *inputs, int input_count, cw_value *output);
 
@@ -174,7 +176,8 @@ void cw_plan_free(cw_context *context, cw_plan *plan);
 /* Bytes of activations, gradients and workspace. */
 size_t cw_plan_bytes(const cw_plan *plan);
 
-/* Samples of an input, a kept output, or (keep_all) any activation: [batch][...].  NULL if the plan does not keep it. */
+/* Samples of an input, a kept output, or (keep_all) any activation: [batch][...].  NULL if the plan does not keep it.
+ */
 float *cw_plan_data(const cw_plan *plan, cw_value value);
 /* Gradient: of an output (set by the caller before backward), of a wanted input, of a parameter (summed over the batch
  * and over all its uses), or (keep_all) of any activation.  NULL if the plan has none. */
