@@ -438,7 +438,8 @@ cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, con
   if (status == CW_OK) {
     cw_trainer_restore_best(&r.trainer);
     if (summary)
-      *summary = (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start};
+      *summary = (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start,
+                                       r.margin};
     *simulator = r.simulator;
     r.simulator = NULL;
   }

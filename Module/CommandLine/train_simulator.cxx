@@ -165,6 +165,7 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
   provenance["options"] = simulator_json(options);
   provenance["steps"] = summary.steps;
   provenance["best_step"] = summary.best_step;
+  provenance["margin"] = summary.margin;
   provenance["validation_loss"] = summary.best_loss;
   const Json held_out = figures(context, *model, *dataset, division.held_out);
   provenance["held_out"] = held_out;

@@ -32,6 +32,7 @@ typedef struct cw_training_summary {
   int steps, best_step;
   double best_loss;     /* validation loss of the weights that were kept */
   double seconds;
+  double margin; /* simulator: the logit shift that was asked for */
 } cw_training_summary;
 
 /* Defaults: Adam 5e-4 (one cycle), weight decay 1e-4, batch 32. */
