@@ -89,11 +89,14 @@ static cw_status curve_inputs(cw_context *context, const work *w, cw_simulation 
   return CW_OK;
 }
 
+/* Relative rounding of a logit: a network's rows of a batch may differ in their last bits. */
+#define ROUNDING 1e-5
+
 /* True if the logit rises at each step from 0 to +1 (inject), or falls at each from 0 to -1 (remove). */
 static bool is_monotone(const cw_simulation *s, float direction) {
   const int step = direction > 0 ? 1 : -1;
   for (int i = ZERO; i + step >= 0 && i + step < CW_CURVE_POINTS; i += step)
-    if (!(step * (s->curve_logit[i + step] - s->curve_logit[i]) > 0))
+    if (!(step * (s->curve_logit[i + step] - s->curve_logit[i]) > ROUNDING * fabs(s->curve_logit[i])))
       return false;
   return true;
 }

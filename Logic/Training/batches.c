@@ -13,6 +13,9 @@ cw_status cw_training_check(cw_context *context, const cw_dataset *dataset, cons
         "training: expected steps >= 1, batch 2..1024, evaluation every >= 1 steps, patience >= 0; got %d, %d, "
         "%d, %d",
         options->steps, options->batch, options->evaluate_every, options->patience);
+  if (!(options->erase >= 0 && options->erase <= 1))
+    return cw_fail(context, CW_ERROR_ARGUMENT, "training: %g of the scans to erase a box of; expected 0 to 1",
+                   options->erase);
   if (!(options->learning_rate > 0) || !(options->weight_decay >= 0))
     return cw_fail(context, CW_ERROR_ARGUMENT, "training: learning rate %g and weight decay %g; expected > 0 and >= 0",
                    options->learning_rate, options->weight_decay);
@@ -36,6 +39,7 @@ cw_status cw_batches_create(cw_context *context, const cw_dataset *dataset, cons
   b->seed = options->seed;
   b->batch = options->batch;
   b->flip = options->flip;
+  b->erase = options->erase;
   b->samples = cw_grid_samples(&dataset->preprocessing.grid);
   const size_t count = (size_t)split->train_count + 1;
   b->control = cw_allocate(context, count, sizeof(int));
@@ -107,6 +111,25 @@ static void augment(const cw_batches *b, cw_random *random, const float *in, flo
     }
 }
 
+/* Sets a random box, a quarter to a half of the grid a side, to the scan's mean. */
+static void erase_box(const cw_batches *b, cw_random *random, float *scan) {
+  const int *size = b->dataset->preprocessing.grid.size;
+  int from[3], to[3];
+  double mean = 0;
+  for (size_t i = 0; i < b->samples; i++)
+    mean += scan[i];
+  mean /= (double)b->samples;
+  for (int a = 0; a < 3; a++) {
+    const int side = size[a] / 4 + (int)cw_random_below(random, (uint32_t)(size[a] / 4 + 1));
+    from[a] = (int)cw_random_below(random, (uint32_t)(size[a] - side + 1));
+    to[a] = from[a] + side;
+  }
+  for (int k = from[2]; k < to[2]; k++)
+    for (int j = from[1]; j < to[1]; j++)
+      for (int i = from[0]; i < to[0]; i++)
+        scan[((size_t)k * size[1] + j) * size[0] + i] = (float)mean;
+}
+
 void cw_batches_draw(const cw_batches *b, uint64_t step, bool augmented, float *images, float *labels) {
   int chosen[1024];
   const int batch = b->batch < 1024 ? b->batch : 1024, controls = batch / 2;
@@ -116,10 +139,13 @@ void cw_batches_draw(const cw_batches *b, uint64_t step, bool augmented, float *
   for (int n = 0; n < batch; n++) {
     const float *scan = b->dataset->samples + (size_t)chosen[n] * b->samples;
     cw_random own = cw_random_stream(b->seed ^ (step << 8) ^ (uint64_t)n << 40, CW_STREAM_AUGMENT);
-    if (augmented)
+    if (augmented) {
       augment(b, &own, scan, images + (size_t)n * b->samples);
-    else
+      if (b->erase > 0 && cw_random_unit(&own) < b->erase)
+        erase_box(b, &own, images + (size_t)n * b->samples);
+    } else {
       memcpy(images + (size_t)n * b->samples, scan, b->samples * sizeof *images);
+    }
     labels[n] = (float)b->dataset->label[chosen[n]];
   }
 }

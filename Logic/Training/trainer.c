@@ -29,7 +29,8 @@ uint64_t cw_fingerprint(uint64_t hash, const void *bytes, size_t count) {
 uint64_t cw_fingerprint_run(const cw_dataset *dataset, const cw_split *split, const cw_training_options *options) {
   const double numbers[] = {(double)options->batch,    options->learning_rate, options->weight_decay,
                             (double)options->steps,    (double)options->flip,  (double)options->evaluate_every,
-                            (double)options->patience, (double)options->seed,  (double)dataset->count};
+                            (double)options->patience, (double)options->seed,  options->erase,
+                            (double)dataset->count};
   uint64_t hash = cw_fingerprint(0xCBF29CE484222325u, numbers, sizeof numbers);
   hash = cw_fingerprint(hash, split->train, (size_t)split->train_count * sizeof(int));
   hash = cw_fingerprint(hash, split->validation, (size_t)split->validation_count * sizeof(int));

@@ -16,6 +16,7 @@ typedef struct cw_batches {
   uint64_t seed;
   int batch;
   bool flip;
+  double erase;
   size_t samples; /* of one scan */
   float *noise;   /* bank of standard normal numbers */
   int *control, *patient, *scratch;

@@ -53,6 +53,7 @@ struct TrainingRequest {
   std::optional<int> steps, batch, patience, evaluate_every;
   std::optional<double> learning_rate, weight_decay;
   std::optional<bool> flip;
+  double erase = 0;
   uint64_t seed = 1;
   bool resume = false;
 };

@@ -157,6 +157,11 @@ void add_train_classifier(Program &program) {
   command->add_option("--size", request->size,
                       "Voxels a side of the model's grid: 32..128, divisible by 16. Default: the first scan's if it "
                       "fits, else 64");
+  command
+      ->add_option("--erase", request->erase,
+                   "Share of training scans that lose a random box, so that no single place carries the decision")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   command->add_option("--normalize", request->normalization, "Intensities: percentile, zscore or none")
       ->check(CLI::IsMember({"percentile", "zscore", "none"}))
       ->capture_default_str();

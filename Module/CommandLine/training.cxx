@@ -129,6 +129,7 @@ TrainingFiles apply(const TrainingRequest &request, cw_training_options &options
     options.patience = *request.patience;
   if (request.flip)
     options.flip = *request.flip;
+  options.erase = request.erase;
   options.seed = request.seed;
   options.resume = request.resume;
   return files;
@@ -181,6 +182,7 @@ Json options_json(const cw_training_options &options) {
   json["evaluate_every"] = options.evaluate_every;
   json["patience"] = options.patience;
   json["flip"] = options.flip;
+  json["erase"] = options.erase;
   return json;
 }
 

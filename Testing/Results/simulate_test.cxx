@@ -25,10 +25,11 @@ TEST_F(Simulate, NoFieldChangesNothing) {
     EXPECT_EQ(s.mean, 0);
     EXPECT_EQ(s.inverse_error, 0);
     EXPECT_EQ(s.cycle_error, 0);
-    EXPECT_EQ(s.logit_after, s.logit_before);
+    // Rows of a batch may differ in their last bits.
+    EXPECT_NEAR(s.logit_after, s.logit_before, 1e-6 * std::fabs(s.logit_before));
     EXPECT_FALSE(s.monotone) << "a logit that stays has not moved";
     for (double logit : s.curve_logit)
-      EXPECT_EQ(logit, s.logit_before);
+      EXPECT_NEAR(logit, s.logit_before, 1e-6 * std::fabs(s.logit_before));
   }
 }
 

@@ -70,6 +70,12 @@ TEST(TrainClassifier, SameBitsOnAnyThreads) {
   cw_training_options other = Short(4);
   other.seed = 2;
   EXPECT_NE(one, Classifier(balls, other, 1));
+  other = Short(4);
+  other.erase = 0.5;
+  other.flip = true;
+  const std::vector<float> erased = Classifier(balls, other, 1);
+  EXPECT_NE(one, erased);
+  EXPECT_EQ(erased, Classifier(balls, other, 2));
 }
 
 /* Stops at every possible call of progress. */
@@ -128,6 +134,11 @@ TEST(TrainClassifier, RefusesOtherCheckpointsAndBadOptions) {
   for (int field = 0; field < 4; field++) {
     cw_training_options bad = Short(2);
     (field == 0 ? bad.steps : field == 1 ? bad.batch : field == 2 ? bad.evaluate_every : bad.patience) = -1;
+    EXPECT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &bad, &graph, nullptr), CW_ERROR_ARGUMENT);
+  }
+  for (double share : {-0.1, 1.1, static_cast<double>(NAN)}) {
+    cw_training_options bad = Short(2);
+    bad.erase = share;
     EXPECT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &bad, &graph, nullptr), CW_ERROR_ARGUMENT);
   }
   cw_split one_group = balls.split;

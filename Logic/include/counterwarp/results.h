@@ -24,7 +24,7 @@ typedef struct cw_simulation {
    * the direction asked for (displacement models: t u(x, +1), |t| u(x, -1)).  No normalisation after the warp. */
   double curve_strength[CW_CURVE_POINTS], curve_logit[CW_CURVE_POINTS];
   bool monotone;        /* inject: the logit rises at each of the curve's steps from 0 to 1; remove: falls at each from
-                         * 0 to -1.  Tolerance 0: a step that changes nothing is not monotone */
+                         * 0 to -1.  A step within rounding (1e-5 of the logit) does not count as one */
   size_t folded;        /* voxels of the scan with J <= 0 */
   double inverse_error; /* mm: largest |phi(phi^-1(x)) - x| on the model's grid, over x with phi^-1(x) inside the box;
                          * phi^-1 is the displacement at -strength, so a displacement model shows how far its -u is
@@ -41,8 +41,8 @@ typedef struct cw_simulation {
  * after an error there is nothing to free.
  * Errors: CW_ERROR_ARGUMENT (not a simulator, direction, strength, scan off the model's grid), CW_ERROR_SHAPE (scan not
  * scalar), CW_ERROR_NUMERIC (NaN or Inf in scan, field or logit), CW_ERROR_MEMORY, CW_ERROR_CANCELLED. */
-cw_status cw_simulate(cw_context *context, const cw_model *simulator, const cw_volume *scan,
-                      const cw_affine *transform, float direction, float strength, cw_simulation *simulation);
+cw_status cw_simulate(cw_context *context, const cw_model *simulator, const cw_volume *scan, const cw_affine *transform,
+                      float direction, float strength, cw_simulation *simulation);
 /* Accepts a cleared struct. */
 void cw_simulation_free(cw_context *context, cw_simulation *simulation);
 
@@ -57,7 +57,7 @@ cw_status cw_group_maps(cw_context *context, const float *const *maps, int count
 typedef struct cw_region {
   int label;
   size_t voxels_before, voxels_after; /* of the label, and of the warped label */
-  double change; /* -1 where no voxel of the region is left */
+  double change;                      /* -1 where no voxel of the region is left */
 } cw_region;
 
 /* labels: atlas on the field's grid, whole numbers, 0 is background; field mm LPS; jacobian: J (not its log) of that

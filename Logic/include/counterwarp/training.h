@@ -22,15 +22,17 @@ typedef struct cw_training_options {
   int evaluate_every; /* steps between evaluations; a checkpoint is written at each */
   int patience;       /* evaluations without a better validation loss before stopping; 0: never stop early */
   bool flip;          /* left-right flips (first index axis) as augmentation; brains, not spheres */
+  double erase;       /* classifier: share of scans that lose a random box in training, so that no single place carries
+                       * the decision (random erasing, Zhong et al. 2017, arXiv 1708.04896) */
   uint64_t seed;
   const char *checkpoint; /* file for the resumable state; NULL: none */
-  bool resume;            /* continue from the checkpoint if it exists; the result has the same bits as without a stop */
-  const char *curve;      /* TSV of the learning curves, rewritten whole at each evaluation; NULL: none */
+  bool resume;       /* continue from the checkpoint if it exists; the result has the same bits as without a stop */
+  const char *curve; /* TSV of the learning curves, rewritten whole at each evaluation; NULL: none */
 } cw_training_options;
 
 typedef struct cw_training_summary {
   int steps, best_step;
-  double best_loss;     /* validation loss of the weights that were kept */
+  double best_loss; /* validation loss of the weights that were kept */
   double seconds;
   double margin; /* simulator: the logit shift that was asked for */
 } cw_training_summary;
@@ -48,18 +50,18 @@ typedef enum cw_objective {
 } cw_objective;
 
 typedef struct cw_simulator_training_options {
-  cw_training_options common; /* Adam 2e-4, weight decay 1e-4 */
+  cw_training_options common; /* Adam 3e-4 along one cycle (paper's objective: constant), weight decay 1e-4 */
   cw_simulator_options network;
   cw_field_model field;
   cw_objective objective;
-  int squarings;        /* of the velocity, in training */
-  double margin;        /* logit shift b; 0: from the classifier's logits on the training scans */
-  double smoothness;    /* weight of LOSS_SMOOTH on the network's output */
-  int smoothness_norm;  /* 1 or 2 */
-  double cycle;         /* weight of the cycle's mean squared error */
-  int cycle_from;       /* first step with the cycle term */
-  double identity;      /* weight of the identity loss; 0: off */
-  double adversarial;   /* weight of the non-saturating adversarial loss; 0: off */
+  int squarings;       /* of the velocity, in training */
+  double margin;       /* logit shift b; 0: from the classifier's logits on the training scans */
+  double smoothness;   /* weight of LOSS_SMOOTH on the network's output */
+  int smoothness_norm; /* 1 or 2 */
+  double cycle;        /* weight of the cycle's mean squared error */
+  int cycle_from;      /* first step with the cycle term */
+  double identity;     /* weight of the identity loss; 0: off */
+  double adversarial;  /* weight of the non-saturating adversarial loss; 0: off */
 } cw_simulator_training_options;
 
 cw_simulator_training_options cw_simulator_training_defaults(int size);
