@@ -15,7 +15,7 @@ cw_simulator_training_options cw_simulator_training_defaults(int size) {
   cw_simulator_training_options o = {0};
   o.common.steps = size > 48 ? 600 : 400;
   o.common.batch = 8;
-  o.common.learning_rate = 3e-4;
+  o.common.learning_rate = 2e-4;
   o.common.weight_decay = 1e-4;
   o.common.evaluate_every = 25;
   o.common.seed = 1;
@@ -295,11 +295,7 @@ static cw_status train_step(run *r, terms *t) {
     return cw_fail(r->context, CW_ERROR_NUMERIC, "training a simulator: the loss is not finite at step %d", step + 1);
   seed_losses(r, step >= r->options->cycle_from);
   cw_plan_backward(plan);
-  const double rate = r->options->common.learning_rate;
-  cw_trainer_adam(
-      &r->trainer, plan, r->map,
-      r->options->objective == CW_OBJECTIVE_PAPER ? rate : cw_one_cycle(rate, step, r->options->common.steps),
-      cw_context_threads(r->context));
+  cw_trainer_adam(&r->trainer, plan, r->map, r->options->common.learning_rate, cw_context_threads(r->context));
   if (r->judge)
     train_judge(r);
   update_multipliers(r);

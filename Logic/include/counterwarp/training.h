@@ -50,7 +50,7 @@ typedef enum cw_objective {
 } cw_objective;
 
 typedef struct cw_simulator_training_options {
-  cw_training_options common; /* Adam 3e-4 along one cycle (paper's objective: constant), weight decay 1e-4 */
+  cw_training_options common; /* Adam 2e-4, weight decay 1e-4 */
   cw_simulator_options network;
   cw_field_model field;
   cw_objective objective;
