@@ -11,7 +11,7 @@ namespace {
 
 // The job's size, fit for some six minutes on two cores.
 constexpr int size = 32, subjects = 150;
-constexpr int classifier_steps = 400, second_steps = 400, simulator_steps = 300, batch = 32, simulator_batch = 8;
+constexpr int classifier_steps = 800, second_steps = 800, simulator_steps = 300, batch = 16, simulator_batch = 8;
 
 int scaled(int steps, double effort) {
   return std::max(2, static_cast<int>(steps * effort));

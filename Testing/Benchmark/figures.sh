@@ -11,13 +11,21 @@ templates=/usr/share/mricron/templates
 table=$out/cohort/participants.tsv
 mkdir -p "$out"
 
+classifier_options="--flip true"
+simulator_options="--flip true"
+if [ "$kind" = spheres ]; then
+  classifier_options="--steps 400 --batch 32"
+  simulator_options=""
+fi
+
 [ -f "$table" ] || $program cohort --kind "$kind" --out "$out/cohort"
 for seed in 1 2; do
   model=$out/classifier-$seed.onnx
-  [ -f "$model" ] || $program train-classifier --cohort "$table" --seed $seed --out "$model" --resume
+  [ -f "$model" ] || $program train-classifier --cohort "$table" --seed $seed --out "$model" --resume \
+    $classifier_options
 done
 [ -f "$out/simulator.onnx" ] || $program train-simulator --cohort "$table" --classifier "$out/classifier-1.onnx" \
-  --out "$out/simulator.onnx" --resume
+  --out "$out/simulator.onnx" --resume $simulator_options
 for direction in inject remove; do
   $program simulate --model "$out/simulator.onnx" --direction $direction --cohort "$table" --held-out-only --resume \
     --group "$([ $direction = inject ] && echo control || echo patient)" --out "$out/simulations"

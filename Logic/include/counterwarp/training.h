@@ -37,7 +37,7 @@ typedef struct cw_training_summary {
   double margin; /* simulator: the logit shift that was asked for */
 } cw_training_summary;
 
-/* Defaults: Adam 5e-4 (one cycle), weight decay 1e-4, batch 32. */
+/* Defaults: 800 steps of Adam 5e-4 (one cycle), weight decay 1e-4, batch 16. */
 cw_training_options cw_classifier_training_defaults(int size);
 /* Trains a classifier from scratch on balanced batches; BCE with logits.  graph is created: input "image", output
  * "logit", inference-ready.  Cancelling through progress leaves the checkpoint and returns CW_ERROR_CANCELLED. */
