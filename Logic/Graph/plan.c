@@ -94,8 +94,8 @@ static void assign_data(cw_plan *plan, bool keep_all) {
   for (int s = 0; s < steps; s++) {
     cw_step *step = &plan->steps[s];
     const int back = end - 1 - s;
-    const int buffer = step->in_place ? plan->data_buffer[step->inputs[0]]
-                                      : new_buffer(plan, value_bytes(plan, step->output), s, s);
+    const int buffer =
+        step->in_place ? plan->data_buffer[step->inputs[0]] : new_buffer(plan, value_bytes(plan, step->output), s, s);
     plan->data_buffer[step->output] = plan->backward_buffer[step->output] = buffer;
     if (!keep_all && worth_repeating(plan, step))
       plan->backward_buffer[step->output] = step->again = new_buffer(plan, value_bytes(plan, step->output), end, s);

@@ -69,7 +69,7 @@ static inline void backward_voxel(const int size[3], int i, int j, int k, const 
 /* ---- rows ---- */
 
 CW_CLONES static void compose_forward_row(const int size[3], int j, int k, const float *a, const float *b,
-                                               float *restrict w) {
+                                          float *restrict w) {
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const size_t start = (size_t)k * plane + (size_t)j * row;
   const int n = size[0];
@@ -103,7 +103,7 @@ CW_CLONES static void compose_forward_row(const int size[3], int j, int k, const
 }
 
 CW_CLONES static void compose_backward_row(const int size[3], int j, int k, const float *a, const float *b,
-                                                const float *grad_w, float *grad_a, float *grad_b) {
+                                           const float *grad_w, float *grad_a, float *grad_b) {
   enum { STEP = CW_LANES - 2 }; /* cw_spread_prepare wants two idle lanes */
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const size_t start = (size_t)k * plane + (size_t)j * row;

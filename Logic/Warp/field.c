@@ -57,8 +57,8 @@ static cw_status check_pair(cw_context *context, const cw_volume *in, const cw_v
 }
 
 /* Displacements of one row in voxels: u[axis * n + i] = row `axis` of m times the field's vector. */
-CW_CLONES static void field_row_to_voxels(const float m[3][3], const float *x, const float *y, const float *z,
-                                               int n, float *restrict u) {
+CW_CLONES static void field_row_to_voxels(const float m[3][3], const float *x, const float *y, const float *z, int n,
+                                          float *restrict u) {
   for (int axis = 0; axis < 3; axis++, u += n) {
     const float a = m[axis][0], b = m[axis][1], c = m[axis][2];
 #pragma omp simd

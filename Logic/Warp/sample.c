@@ -88,7 +88,7 @@ static bool is_small(const int size[3]) {
 }
 
 CW_CLONES static void sample_forward_row(const int size[3], int channels, int j, int k, const float *in,
-                                              const float *ux, const float *uy, const float *uz, float *out) {
+                                         const float *ux, const float *uy, const float *uz, float *out) {
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const int n = size[0], lanes = is_small(size) ? n : CW_LANES;
   for (int next = 0; next < n; next += lanes) {
@@ -118,7 +118,7 @@ CW_CLONES static void sample_forward_row(const int size[3], int channels, int j,
 }
 
 CW_CLONES static void sample_backward_row(const int size[3], int channels, int j, int k, const float *in,
-                                               const float *u, const float *grad_out, float *grad_in, float *grad_u) {
+                                          const float *u, const float *grad_out, float *grad_in, float *grad_u) {
   enum { STEP = CW_LANES - 2 }; /* cw_spread_prepare wants two idle lanes */
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
   const size_t start = (size_t)k * plane + (size_t)j * row;

@@ -13,8 +13,7 @@ static float rise(int i, int n, int margin) {
   return distance >= margin ? 1 : (float)(0.5 - 0.5 * cos(3.14159265358979323846 * distance / margin));
 }
 
-CW_CLONES static void taper_scale_row(int n, float factor, const float *window, const float *in, bool add,
-                                           float *out) {
+CW_CLONES static void taper_scale_row(int n, float factor, const float *window, const float *in, bool add, float *out) {
   if (add) {
 #pragma omp simd
     for (int i = 0; i < n; i++)

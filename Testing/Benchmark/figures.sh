@@ -12,7 +12,7 @@ table=$out/cohort/participants.tsv
 mkdir -p "$out"
 
 classifier_options="--flip true"
-simulator_options="--flip true"
+simulator_options="--flip true --steps 300"
 if [ "$kind" = spheres ]; then
   classifier_options="--steps 400 --batch 32"
   simulator_options=""

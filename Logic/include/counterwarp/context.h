@@ -77,11 +77,11 @@ const char *cw_version(void);
 const char *cw_status_name(cw_status status);
 
 /* Passes a failure on. */
-#define CW_TRY(call)                             \
-  do {                                           \
-    const cw_status cw_try_status = (call);      \
-    if (cw_try_status != CW_OK)                  \
-      return cw_try_status;                      \
+#define CW_TRY(call) \
+  do { \
+    const cw_status cw_try_status = (call); \
+    if (cw_try_status != CW_OK) \
+      return cw_try_status; \
   } while (0)
 
 #ifdef __cplusplus

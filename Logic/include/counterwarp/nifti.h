@@ -26,8 +26,8 @@ cw_status cw_nifti_read_field(cw_context *context, const char *path, cw_volume *
 typedef enum cw_nifti_type { CW_NIFTI_FLOAT32, CW_NIFTI_INT16, CW_NIFTI_UINT8 } cw_nifti_type;
 
 /* Writes a scalar volume; .nii.gz compresses.  The file appears whole under its name or not at all (written beside it,
- * then renamed).  Both sform and qform are set where the affine allows a qform; sform always.  For integer types samples
- * are rounded and clamped, NaN becomes 0. */
+ * then renamed).  Both sform and qform are set where the affine allows a qform; sform always.  For integer types
+ * samples are rounded and clamped, NaN becomes 0. */
 cw_status cw_nifti_write(cw_context *context, const char *path, const cw_volume *volume, cw_nifti_type type);
 /* Writes a field given in mm, LPS, as 5-D vector NIfTI of the chosen convention. */
 cw_status cw_nifti_write_field(cw_context *context, const char *path, const cw_volume *field,

@@ -19,7 +19,7 @@ typedef struct cw_affine {
 } cw_affine;
 
 typedef struct cw_grid {
-  int size[3];       /* samples along i, j, k */
+  int size[3];        /* samples along i, j, k */
   cw_affine to_world; /* index (i, j, k) -> LPS mm */
 } cw_grid;
 
