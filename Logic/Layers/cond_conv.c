@@ -61,9 +61,9 @@ static size_t round_up(size_t floats) {
   return (floats + 15) / 16 * 16;
 }
 
-/* workspace: packed experts [E], mixed kernels [N] (or kernel gradients [N]), per-sample vectors, engine's scratch */
+/* workspace: mixed kernels [N] (or kernel gradients [N]), per-sample vectors, engine's scratch */
 static size_t front_floats(const sizes *s) {
-  return round_up((size_t)s->experts * s->kernel) + round_up((size_t)s->problem.batch * s->kernel) +
+  return round_up((size_t)s->problem.batch * s->kernel) +
          round_up((size_t)s->problem.batch * (s->experts + s->features + s->problem.in_channels));
 }
 
@@ -112,33 +112,23 @@ static void route(const cw_call *call, const sizes *s) {
   }
 }
 
-/* mixed[n] = sum_e r[n][e] packed[e] */
-static void mix(const cw_call *call, const sizes *s, const cw_conv_problem *problem, bool transposed, float *packed,
-                float *mixed) {
+/* mixed[n] = sum_e r[n][e] W[e], packed */
+static void mix(const cw_call *call, const sizes *s, const cw_conv_problem *problem, bool transposed, float *mixed) {
   const float *r = (const float *)call->saved + 2 * (size_t)s->problem.batch * s->features;
-#pragma omp parallel num_threads(call->threads)
-  {
-#pragma omp for schedule(static)
-    for (int e = 0; e < s->experts; e++)
-      cw_conv_pack(problem, call->in[WEIGHT] + e * s->kernel, transposed, packed + e * s->kernel);
-#pragma omp for schedule(static)
-    for (int n = 0; n < s->problem.batch; n++) {
-      float *out = mixed + n * s->kernel;
-      memset(out, 0, s->kernel * sizeof *out);
-      for (int e = 0; e < s->experts; e++) {
-        const float share = r[(size_t)n * s->experts + e], *from = packed + e * s->kernel;
-        for (size_t i = 0; i < s->kernel; i++)
-          out[i] += share * from[i];
-      }
-    }
+  const int blocks = cw_conv_pack_blocks(problem);
+#pragma omp parallel for num_threads(call->threads) schedule(static)
+  for (int i = 0; i < s->problem.batch * blocks; i++) {
+    const int n = i / blocks;
+    const cw_conv_mix shares = {s->experts, s->kernel, r + (size_t)n * s->experts};
+    cw_conv_pack(problem, call->in[WEIGHT], &shares, transposed, i % blocks, mixed + n * s->kernel);
   }
 }
 
 static void forward(const cw_call *call) {
   const sizes s = sizes_of(call);
-  float *packed = call->workspace, *mixed = packed + round_up((size_t)s.experts * s.kernel);
+  float *mixed = call->workspace;
   route(call, &s);
-  mix(call, &s, &s.problem, false, packed, mixed);
+  mix(call, &s, &s.problem, false, mixed);
   cw_conv_run(&s.problem, call->in[X], mixed, s.kernel, call->in[BIAS], 0, call->out, false,
               (float *)call->workspace + front_floats(&s), call->threads);
 }
@@ -217,10 +207,10 @@ static void input_gradient(const cw_call *call, const sizes *s, const float *dfe
   const cw_conv_problem g = cw_conv_gradient_problem(&s->problem);
   const int batch = s->problem.batch, ci = s->problem.in_channels;
   const float volume = (float)s->problem.in[0] * s->problem.in[1] * s->problem.in[2];
-  float *packed = call->workspace, *mixed = packed + round_up((size_t)s->experts * s->kernel);
+  float *mixed = call->workspace;
   for (int i = 0; i < batch * ci; i++)
     constant[i] = s->features > 1 ? dfeature[i / ci * s->features + i % ci] / volume : 0;
-  mix(call, s, &g, true, packed, mixed);
+  mix(call, s, &g, true, mixed);
   cw_conv_run(&g, call->grad_out, mixed, s->kernel, constant, (size_t)ci, call->grad_in[X], call->accumulate[X],
               (float *)call->workspace + front_floats(s), call->threads);
 }
@@ -228,7 +218,7 @@ static void input_gradient(const cw_call *call, const sizes *s, const float *dfe
 static void backward(const cw_call *call) {
   const sizes s = sizes_of(call);
   const int batch = s.problem.batch;
-  float *each = (float *)call->workspace + round_up((size_t)s.experts * s.kernel);
+  float *each = call->workspace;
   float *dr = each + round_up((size_t)batch * s.kernel), *dfeature = dr + (size_t)batch * s.experts;
   float *constant = dfeature + (size_t)batch * s.features;
   cw_conv_weight_gradient(&s.problem, call->in[X], call->grad_out, each, (float *)call->workspace + front_floats(&s),

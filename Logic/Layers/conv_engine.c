@@ -10,6 +10,8 @@
 enum {
   TILE_BYTES = 320 * 1024, /* ring of a tile: stays in a core's L2 */
   CHUNK_PLANES = 32,       /* a task marches over at most this many output planes */
+  LEAST_PLANES = 4,        /* and at least this many: each task fetches the planes around its own */
+  TASKS_PER_THREAD = 4,
   SLACK = 64               /* floats behind a ring, for vectors that run over the end of a row */
 };
 
@@ -65,18 +67,29 @@ size_t cw_conv_packed_floats(const cw_conv_problem *p) {
   return (size_t)p->groups * p->out_channels * p->in_channels * taps_of(p);
 }
 
-/* packed[group][block of co][ci][tap][co in block] */
-void cw_conv_pack(const cw_conv_problem *p, const float *w, bool transposed, float *packed) {
-  const int block = cw_conv_kernels_select()->block, taps = taps_of(p), ci = p->in_channels, co = p->out_channels;
-  for (int g = 0; g < p->groups; g++)
-    for (int o0 = 0; o0 < co; o0 += block) {
-      const int n = co - o0 < block ? co - o0 : block;
-      for (int c = 0; c < ci; c++)
-        for (int t = 0; t < taps; t++)
-          for (int o = 0; o < n; o++) {
-            const size_t in = (size_t)g * ci + c, out = (size_t)g * co + o0 + o;
-            *packed++ = transposed ? w[(in * co + o0 + o) * taps + (taps - 1 - t)] : w[(out * ci + c) * taps + t];
-          }
+int cw_conv_pack_blocks(const cw_conv_problem *p) {
+  const int block = cw_conv_kernels_select()->block;
+  return p->groups * ((p->out_channels + block - 1) / block);
+}
+
+void cw_conv_pack(const cw_conv_problem *p, const float *w, const cw_conv_mix *mix, bool transposed, int index,
+                  float *packed) {
+  const int block = cw_conv_kernels_select()->block, blocks = (p->out_channels + block - 1) / block;
+  const int taps = taps_of(p), ci = p->in_channels, co = p->out_channels;
+  const int group = index / blocks, o0 = index % blocks * block, n = co - o0 < block ? co - o0 : block;
+  packed += ((size_t)group * co + o0) * ci * taps;
+  for (int o = 0; o < n; o++)
+    for (int c = 0; c < ci; c++) {
+      const size_t in = (size_t)group * ci + c, out = (size_t)group * co + o0 + o;
+      const float *from = w + (transposed ? in * co + o0 + o : out * ci + c) * taps;
+      float *to = packed + (size_t)c * taps * n + o;
+      for (int t = 0; t < taps; t++) {
+        const int at = transposed ? taps - 1 - t : t;
+        float sum = mix ? mix->share[0] * from[at] : from[at];
+        for (int e = 1; mix && e < mix->experts; e++)
+          sum += mix->share[e] * from[e * mix->stride + at];
+        to[(size_t)t * n] = sum;
+      }
     }
 }
 
@@ -149,6 +162,15 @@ static int tile_rows(const cw_conv_problem *p) {
     rows = (rows + 1) / 2;
   }
   return rows;
+}
+
+/* Planes that a task marches over: fewer where few tasks would leave threads idle.  No output depends on it. */
+static int chunk_planes(const cw_conv_problem *p, int row_tiles, int threads) {
+  int planes = CHUNK_PLANES;
+  const long others = (long)p->batch * p->groups * row_tiles;
+  while (planes > LEAST_PLANES && others * ((p->out[0] + planes - 1) / planes) < (long)TASKS_PER_THREAD * threads)
+    planes /= 2;
+  return planes;
 }
 
 static size_t thread_floats(const cw_conv_problem *p) {
@@ -230,7 +252,7 @@ void cw_conv_run(const cw_conv_problem *p, const float *x, const float *packed, 
                  size_t bias_stride, float *y, bool accumulate, void *workspace, int threads) {
   const cw_conv_kernels *kernels = cw_conv_kernels_select();
   const int rows = tile_rows(p), row_tiles = (p->out[1] + rows - 1) / rows;
-  const int chunks = (p->out[0] + CHUNK_PLANES - 1) / CHUNK_PLANES;
+  const int planes = chunk_planes(p, row_tiles, threads), chunks = (p->out[0] + planes - 1) / planes;
   const long tasks = (long)p->batch * p->groups * chunks * row_tiles;
   const size_t in_volume = (size_t)p->in[0] * p->in[1] * p->in[2],
                out_volume = (size_t)p->out[0] * p->out[1] * p->out[2];
@@ -254,8 +276,8 @@ void cw_conv_run(const cw_conv_problem *p, const float *x, const float *packed, 
     job.bias = bias ? bias + n * bias_stride + group * p->out_channels : NULL;
     job.y = y + (n * p->groups + group) * p->out_channels * out_volume;
     job.accumulate = accumulate;
-    const int y0 = tile * rows, z0 = chunk * CHUNK_PLANES;
-    const int z1 = z0 + CHUNK_PLANES < p->out[0] ? z0 + CHUNK_PLANES : p->out[0];
+    const int y0 = tile * rows, z0 = chunk * planes;
+    const int z1 = z0 + planes < p->out[0] ? z0 + planes : p->out[0];
     run_tile(&job, z0, z1, y0, p->out[1] - y0 < rows ? p->out[1] - y0 : rows, scratch);
   }
 }

@@ -21,9 +21,19 @@ cw_conv_problem cw_conv_gradient_problem(const cw_conv_problem *forward);
 
 /* Floats of one packed kernel set (all groups). */
 size_t cw_conv_packed_floats(const cw_conv_problem *problem);
-/* Packs w[groups * co][ci][k] for `problem`; transposed: w is the forward kernel of the gradient problem, that is
- * w[groups * problem.ci][problem.co][k], flipped along each axis. */
-void cw_conv_pack(const cw_conv_problem *problem, const float *w, bool transposed, float *packed);
+/* Kernels mixed as they are packed: sum over e of share[e] w[e * stride ..]. */
+typedef struct cw_conv_mix {
+  int experts;
+  size_t stride;
+  const float *share;
+} cw_conv_mix;
+/* Blocks that a kernel set is packed by; any of them at the same time. */
+int cw_conv_pack_blocks(const cw_conv_problem *problem);
+/* Packs block `index` of w[groups * co][ci][k] to its place in packed[group][block of co][ci][k][co in block];
+ * transposed: w is the forward kernel of the gradient problem, that is w[groups * problem.ci][problem.co][k], flipped
+ * along each axis.  mix: NULL, or how several such sets are mixed. */
+void cw_conv_pack(const cw_conv_problem *problem, const float *w, const cw_conv_mix *mix, bool transposed, int index,
+                  float *packed);
 
 /* Bytes of scratch for a run on `threads` threads. */
 size_t cw_conv_run_workspace(const cw_conv_problem *problem, int threads);
