@@ -115,23 +115,19 @@ static void average_loss(const cw_effect_model *m, double loss[CW_STRUCTURES]) {
     loss[s] = (m->effects[m->structures[s].effect].low + m->effects[m->structures[s].effect].high) / 2;
 }
 
-/* A subject's own losses; the labels of one effect (left and right) go together.  Returns the first effect's mean. */
+/* A subject's own losses, each label's (left, right) drawn apart: a classifier has to look at both sides.  Returns the
+ * first effect's mean. */
 static double draw_loss(const cw_effect_model *m, cw_random *random, double loss[CW_STRUCTURES]) {
   double first = 0;
-  for (int e = 0; e < m->effect_count; e++) {
-    double sum = 0;
-    int labels = 0;
+  int first_labels = 0;
+  for (int e = 0; e < m->effect_count; e++)
     for (int s = 0; s < m->count; s++)
       if (m->structures[s].effect == e) {
-        sum += loss[s] = cw_random_uniform(random, m->effects[e].low, m->effects[e].high);
-        labels++;
+        loss[s] = cw_random_uniform(random, m->effects[e].low, m->effects[e].high);
+        first += e == 0 ? loss[s] : 0;
+        first_labels += e == 0;
       }
-    for (int s = 0; s < m->count; s++)
-      if (m->structures[s].effect == e)
-        loss[s] = 0.8 * sum / labels + 0.2 * loss[s];
-    first = e == 0 ? sum / labels : first;
-  }
-  return first;
+  return first_labels ? first / first_labels : 0;
 }
 
 /* ---- one subject ---- */

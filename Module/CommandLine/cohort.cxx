@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <locale>
+#include <sstream>
 
 #include "anatomy.h"
 #include "commands.h"
@@ -22,7 +24,14 @@ void write_volume(Context &context, const Path &file, const cw_volume &volume, c
   context.check(cw_nifti_write(context, file.c_str(), &volume, type));
 }
 
-// "NAME[+NAME..][:LOW-HIGH]" in per cent of volume lost; NAME is an atlas label, a stem of one ("Hippocampus" means
+// All of `text` as a number, with a point in every locale.
+bool read_percent(const std::string &text, double &value) {
+  std::istringstream stream(text);
+  stream.imbue(std::locale::classic());
+  return stream >> value && stream.eof();
+}
+
+// "NAME[+NAME..][:LOW..HIGH]" in per cent of volume lost; NAME is an atlas label, a stem of one ("Hippocampus" means
 // both sides), or "ventricles".
 cw_effect read_effect(const std::string &text, const LabelTable &labels) {
   cw_effect effect{};
@@ -54,11 +63,13 @@ cw_effect read_effect(const std::string &text, const LabelTable &labels) {
   effect.low = ventricles ? -0.35 : 0.15;
   effect.high = ventricles ? -0.15 : 0.35;
   if (colon != std::string::npos) {
-    double low, high;
-    char rest;
-    if (std::sscanf(text.c_str() + colon + 1, "%lf..%lf%c", &low, &high, &rest) != 2 || low > high || low < -300 ||
-        high > 80)
-      throw Failure("--effect " + text + ": the loss of volume is given as LOW..HIGH in per cent, such as 15..35.",
+    const std::string range = text.substr(colon + 1);
+    const size_t dots = range.find("..");
+    double low = 0, high = -1;
+    if (dots == std::string::npos || !read_percent(range.substr(0, dots), low) ||
+        !read_percent(range.substr(dots + 2), high) || low > high || low < -100 || high > 60)
+      throw Failure("--effect " + text +
+                        ": the loss of volume is given as LOW..HIGH in per cent between -100 and 60, such as 15..35.",
                     exit_usage);
     effect.low = low / 100;
     effect.high = high / 100;

@@ -137,3 +137,25 @@ TEST(Input, JacobianOfALinearField) {
   cw_volume_free(context, &field);
   cw_context_free(context);
 }
+
+// An effect of the user's own: what the help shows is taken, with one mask an effect; what is no range is refused.
+TEST(Input, Effects) {
+  const std::string templates = "/usr/share/mricron/templates/";
+  if (!std::filesystem::exists(templates + "ch2bet.nii.gz"))
+    GTEST_SKIP() << "mricron-data is not installed";
+  const Folder folder;
+  const Arguments cohort = {"cohort", "--kind", "brains", "--subjects", "1", "--out", folder.name("cohort")};
+  const auto with = [&](const Arguments &more) {
+    Arguments arguments = cohort;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  for (const char *range : {"30", "35..15", "-200..10", "10..70", "10..", "..10", "1..2..3", "10..x"})
+    expect_refused(with({"--effect", std::string("Hippocampus:") + range}), "LOW..HIGH", 2);
+  expect_refused(with({"--effect", "Nowhere:15..35"}), "Nowhere", 2);
+  const Outcome outcome = run(with({"--effect", "Hippocampus_L:15..35", "--effect", "Thalamus:-30..-12.5"}));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const std::string table = text_of(folder / "cohort/participants.tsv");
+  EXPECT_NE(table.find("truth_effect1"), std::string::npos) << table;
+  EXPECT_NE(table.find("truth_effect2"), std::string::npos) << table;
+}
