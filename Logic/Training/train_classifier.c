@@ -41,10 +41,30 @@ static void run_free(run *r) {
   cw_release(r->context, r->map);
 }
 
+/* Copies the parameters and running statistics that `start` has under the same name and shape. */
+static cw_status start_from(cw_context *c, const cw_graph *start, const cw_graph *network) {
+  int copied = 0;
+  for (cw_value v = 0; v < cw_graph_value_count(network); v++) {
+    float *data = cw_value_data(network, v);
+    const cw_value from = data ? cw_graph_find(start, cw_value_name(network, v)) : CW_NONE;
+    if (from == CW_NONE || !cw_value_data(start, from) ||
+        !cw_shape_equal(cw_value_shape(start, from), cw_value_shape(network, v)))
+      continue;
+    memcpy(data, cw_value_data(start, from),
+           (size_t)cw_shape_elements(cw_value_shape(network, v), 1) * sizeof(float));
+    copied++;
+  }
+  return copied ? CW_OK
+                : cw_fail(c, CW_ERROR_ARGUMENT,
+                          "training the classifier: the model to start from shares no parameter with the network");
+}
+
 static cw_status build(run *r) {
   cw_context *c = r->context;
   const int size = r->dataset->preprocessing.grid.size[0];
   CW_TRY(cw_network_classifier(c, size, r->options->seed, &r->network));
+  if (r->options->start)
+    CW_TRY(start_from(c, r->options->start, r->network));
   r->network_image = cw_graph_input_at(r->network, 0);
   r->logit = cw_graph_output_at(r->network, 0);
   CW_TRY(cw_graph_create(c, &r->graph));

@@ -394,12 +394,8 @@ static uint64_t fingerprint(const run *r, const cw_graph *classifier) {
                             o->cycle,           (double)o->cycle_from,   o->identity,
                             o->adversarial,     (double)o->network.size, (double)o->network.taper_margin,
                             o->network.dropout, (double)o->network.seed, (double)o->network.route_by_direction_only};
-  uint64_t hash = cw_fingerprint(cw_fingerprint_run(r->dataset, r->split, &o->common), numbers, sizeof numbers);
-  for (int v = 0; v < cw_graph_value_count(classifier); v++)
-    if (cw_value_data(classifier, v))
-      hash = cw_fingerprint(hash, cw_value_data(classifier, v),
-                            (size_t)cw_shape_elements(cw_value_shape(classifier, v), 1) * sizeof(float));
-  return hash;
+  const uint64_t hash = cw_fingerprint(cw_fingerprint_run(r->dataset, r->split, &o->common), numbers, sizeof numbers);
+  return cw_fingerprint_graph(hash, classifier);
 }
 
 cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, const cw_split *split,

@@ -26,6 +26,14 @@ uint64_t cw_fingerprint(uint64_t hash, const void *bytes, size_t count) {
   return hash;
 }
 
+uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph) {
+  for (int v = 0; v < cw_graph_value_count(graph); v++)
+    if (cw_value_data(graph, v))
+      hash = cw_fingerprint(hash, cw_value_data(graph, v),
+                            (size_t)cw_shape_elements(cw_value_shape(graph, v), 1) * sizeof(float));
+  return hash;
+}
+
 uint64_t cw_fingerprint_run(const cw_dataset *dataset, const cw_split *split, const cw_training_options *options) {
   const double numbers[] = {(double)options->batch,    options->learning_rate, options->weight_decay,
                             (double)options->steps,    (double)options->flip,  (double)options->evaluate_every,
@@ -38,7 +46,7 @@ uint64_t cw_fingerprint_run(const cw_dataset *dataset, const cw_split *split, co
   const size_t samples = cw_grid_samples(&dataset->preprocessing.grid);
   for (int i = 0; i < dataset->count; i++)
     hash = cw_fingerprint(hash, dataset->samples + (size_t)i * samples + samples / 2, sizeof(float) * 16);
-  return hash;
+  return options->start ? cw_fingerprint_graph(hash, options->start) : hash;
 }
 
 /* Calls `visit` for the data of each parameter and buffer, in order. */

@@ -67,6 +67,8 @@ void cw_trainer_restore_best(cw_trainer *trainer);
 
 /* FNV-1a of bytes, for fingerprints. */
 uint64_t cw_fingerprint(uint64_t hash, const void *bytes, size_t count);
+/* Goes on over all parameters and buffers. */
+uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph);
 /* Of everything that decides a run's bits but the number of threads. */
 uint64_t cw_fingerprint_run(const cw_dataset *dataset, const cw_split *split, const cw_training_options *options);
 

@@ -59,7 +59,8 @@ struct TrainingRequest {
 };
 
 struct ClassifierRequest : TrainingRequest {
-  int size = 0;  // 0: from the first scan
+  int size = 0;       // 0: from the first scan
+  std::string start;  // model whose parameters training starts from
   std::string normalization = "percentile";
   double percentile = 99.5;
 };

@@ -79,6 +79,17 @@ Json figures(Context &context, const cw_model &model, const cw_dataset &dataset,
   return json;
 }
 
+// Subjects that are held out here but taught the model that training starts from are not unseen.
+void warn_of_known_subjects(Context &context, const cw_table &table, const Division &division, const cw_model &start,
+                            const std::string &name) {
+  int known = 0;
+  for (const int row : division.held_out)
+    known += cw_strings_contain(&start.trained_on, table.scans[row].participant);
+  if (known)
+    context.warn(name + ": was trained on " + std::to_string(known) +
+                 " of the subjects that are held out here, by their names; figures on them are not those of unseen scans.");
+}
+
 }  // namespace
 
 void run_train_classifier(Context &context, const ClassifierRequest &request) {
@@ -102,6 +113,14 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
   options.checkpoint = files.checkpoint.c_str();
   options.curve = files.curve.c_str();
   check_flip(preprocessing.grid, options.flip);
+  Model start(context);
+  if (!request.start.empty()) {
+    context.check(cw_model_read(context, request.start.c_str(), start.get()));
+    if (start->kind != CW_MODEL_CLASSIFIER)
+      throw Failure(request.start + ": holds no classifier; --start takes one that train-classifier wrote.");
+    warn_of_known_subjects(context, *table, division, *start, request.start);
+    options.start = start->graph;
+  }
 
   Dataset dataset(context);
   context.check(cw_dataset_load(context, table.get(), &preprocessing, cw_nifti_read, dataset.get()));
@@ -130,6 +149,8 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
   provenance["fold"] = fold;
   provenance["fold_seed"] = request.fold_seed;
   provenance["seed"] = request.seed;
+  if (!request.start.empty())
+    provenance["start"] = Path(request.start).filename().string();
   provenance["scans"] = division_json(division);
   provenance["options"] = options_json(options);
   provenance["steps"] = summary.steps;
@@ -157,6 +178,9 @@ void add_train_classifier(Program &program) {
   command->add_option("--size", request->size,
                       "Voxels a side of the model's grid: 32..128, divisible by 16. Default: the first scan's if it "
                       "fits, else 64");
+  command->add_option("--start", request->start,
+                      "A classifier to go on from, of the same voxel size if its features are to fit: parameters of the "
+                      "same shape are taken over");
   command
       ->add_option("--erase", request->erase,
                    "Share of training scans that lose a random box, so that no single place carries the decision")

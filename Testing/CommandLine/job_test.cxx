@@ -112,6 +112,15 @@ TEST(Job, FromNothingToThePage) {
   EXPECT_FALSE(std::filesystem::exists(job.simulator + ".checkpoint"));
   EXPECT_GE(rows_of(job.simulator + ".curve.tsv").size(), 3u);
 
+  // Going on from a model: nobody held out here has taught it, so nothing is to be warned about; with another fold some
+  // have.
+  const Arguments more = {"train-classifier", "--cohort", job.table, "--out", folder.name("more.onnx"), "--steps", "2",
+                          "--batch", "4", "--folds", "4", "--start", job.classifier};
+  EXPECT_EQ(job.done(more).err.find("was trained on"), std::string::npos);
+  Arguments other = more;
+  other.insert(other.end(), {"--fold", "1"});
+  EXPECT_NE(job.done(other).err.find("was trained on 4 of the subjects"), std::string::npos);
+
   // A quarter of each group is held out, by both models alike.
   std::set<std::string> apart[2];
   for (const int model : {0, 1}) {

@@ -78,6 +78,54 @@ TEST(TrainClassifier, SameBitsOnAnyThreads) {
   EXPECT_EQ(erased, Classifier(balls, other, 2));
 }
 
+/* A step too small to move a weight leaves what training started from; another size keeps what fits. */
+TEST(TrainClassifier, StartsFromAnotherModel) {
+  const Balls balls;
+  TestContext context;
+  cw_graph *start = nullptr, *graph = nullptr;
+  ASSERT_EQ(cw_network_classifier(context, 64, 5, &start), CW_OK);
+  cw_training_options options = Short(1);
+  options.start = start;
+  options.learning_rate = 1e-30;
+  ASSERT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &options, &graph, nullptr), CW_OK)
+      << context.message();
+  int compared = 0;
+  for (int v = 0; v < cw_graph_value_count(graph); v++) {
+    if (cw_value_kind_of(graph, v) != CW_VALUE_PARAMETER)
+      continue;
+    const cw_value from = cw_graph_find(start, cw_value_name(graph, v));
+    ASSERT_NE(from, CW_NONE) << cw_value_name(graph, v);
+    const size_t count = static_cast<size_t>(cw_shape_elements(cw_value_shape(graph, v), 1));
+    const float *a = cw_value_data(graph, v), *b = cw_value_data(start, from);
+    EXPECT_TRUE(std::equal(a, a + count, b, [](float p, float q) { return std::fabs(p - q) < 1e-20f; }))
+        << cw_value_name(graph, v);
+    compared++;
+  }
+  EXPECT_EQ(compared, 4 * 4 + 3 * 2) << "weights and biases of convolutions, norms and fully connected layers";
+  cw_graph_free(context, graph);
+
+  // A checkpoint belongs to its start.
+  Folder folder;
+  const std::string checkpoint = folder("state");
+  options = Short(2);
+  options.checkpoint = checkpoint.c_str();
+  options.start = start;
+  Classifier(balls, options, 2);
+  options.resume = true;
+  options.start = nullptr;
+  EXPECT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &options, &graph, nullptr), CW_ERROR_ARGUMENT);
+  EXPECT_NE(context.message().find("other options or data"), std::string::npos) << context.message();
+  cw_graph_free(context, start);
+
+  ASSERT_EQ(cw_graph_create(context, &start), CW_OK);
+  options = Short(1);
+  options.start = start;
+  EXPECT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &options, &graph, nullptr), CW_ERROR_ARGUMENT);
+  EXPECT_NE(context.message().find("shares no parameter"), std::string::npos) << context.message();
+  cw_graph_free(context, start);
+  EXPECT_EQ(context.leaked(), 0);
+}
+
 /* Stops at every possible call of progress. */
 TEST(TrainClassifier, ResumesToTheSameBits) {
   const Balls balls;

@@ -87,7 +87,8 @@ typedef enum cw_cohort_kind { CW_COHORT_SPHERES, CW_COHORT_BRAINS } cw_cohort_ki
 
 typedef struct cw_effect {
   int labels[8];    /* atlas labels that change; label 0 entries are unused.  label -1: the ventricles */
-  double low, high; /* a subject's own relative loss of volume, e.g. 0.15 .. 0.35; negative: growth; -1 .. 0.6 */
+  double low, high; /* relative loss of volume, e.g. 0.15 .. 0.35, drawn for each subject and label; negative: growth;
+                       -1 .. 0.6 */
 } cw_effect;
 
 typedef struct cw_cohort_options {
@@ -111,7 +112,7 @@ typedef struct cw_subject {
   cw_volume truth_mask;     /* 1 where |log J| > 0.05 */
   cw_volume truth_region;   /* 1 where maps are scored */
   cw_volume effect_mask[4]; /* brains with several effects: one mask each */
-  double severity;          /* relative loss of volume of the first effect; 0 for controls */
+  double severity;          /* relative loss of volume of the first effect, mean of its labels; 0 for controls */
 } cw_subject;
 
 typedef struct cw_cohort cw_cohort;

@@ -24,6 +24,8 @@ typedef struct cw_training_options {
   bool flip;          /* left-right flips (first index axis) as augmentation; brains, not spheres */
   double erase;       /* classifier: share of scans that lose a random box in training, so that no single place carries
                        * the decision (random erasing, Zhong et al. 2017, arXiv 1708.04896) */
+  const cw_graph *start; /* classifier: a network whose parameters of the same name and shape are where training starts;
+                          * NULL: all are random */
   uint64_t seed;
   const char *checkpoint; /* file for the resumable state; NULL: none */
   bool resume;       /* continue from the checkpoint if it exists; the result has the same bits as without a stop */
