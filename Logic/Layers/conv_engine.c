@@ -12,7 +12,7 @@ enum {
   CHUNK_PLANES = 32,       /* a task marches over at most this many output planes */
   LEAST_PLANES = 4,        /* and at least this many: each task fetches the planes around its own */
   TASKS_PER_THREAD = 4,
-  SLACK = 64               /* floats behind a ring, for vectors that run over the end of a row */
+  SLACK = 64 /* floats behind a ring, for vectors that run over the end of a row */
 };
 
 const cw_conv_kernels *cw_conv_kernels_select(void) {

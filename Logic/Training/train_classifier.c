@@ -50,8 +50,7 @@ static cw_status start_from(cw_context *c, const cw_graph *start, const cw_graph
     if (from == CW_NONE || !cw_value_data(start, from) ||
         !cw_shape_equal(cw_value_shape(start, from), cw_value_shape(network, v)))
       continue;
-    memcpy(data, cw_value_data(start, from),
-           (size_t)cw_shape_elements(cw_value_shape(network, v), 1) * sizeof(float));
+    memcpy(data, cw_value_data(start, from), (size_t)cw_shape_elements(cw_value_shape(network, v), 1) * sizeof(float));
     copied++;
   }
   return copied ? CW_OK

@@ -53,7 +53,6 @@ struct TrainingRequest {
   std::optional<int> steps, batch, patience, evaluate_every;
   std::optional<double> learning_rate, weight_decay;
   std::optional<bool> flip;
-  double erase = 0;
   uint64_t seed = 1;
   bool resume = false;
 };
@@ -61,6 +60,7 @@ struct TrainingRequest {
 struct ClassifierRequest : TrainingRequest {
   int size = 0;       // 0: from the first scan
   std::string start;  // model whose parameters training starts from
+  double erase = 0;
   std::string normalization = "percentile";
   double percentile = 99.5;
 };

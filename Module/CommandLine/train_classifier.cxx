@@ -1,6 +1,7 @@
 // counterwarp train-classifier: patient or control, from the scans of a cohort.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "counterwarp/networks.h"
 #include "training.h"
@@ -82,12 +83,14 @@ Json figures(Context &context, const cw_model &model, const cw_dataset &dataset,
 // Subjects that are held out here but taught the model that training starts from are not unseen.
 void warn_of_known_subjects(Context &context, const cw_table &table, const Division &division, const cw_model &start,
                             const std::string &name) {
-  int known = 0;
+  std::set<std::string> known;
   for (const int row : division.held_out)
-    known += cw_strings_contain(&start.trained_on, table.scans[row].participant);
-  if (known)
-    context.warn(name + ": was trained on " + std::to_string(known) +
-                 " of the subjects that are held out here, by their names; figures on them are not those of unseen scans.");
+    if (cw_strings_contain(&start.trained_on, table.scans[row].participant))
+      known.insert(table.scans[row].participant);
+  if (!known.empty())
+    context.warn(
+        name + ": was trained on " + std::to_string(known.size()) +
+        " of the subjects that are held out here, by their names; figures on them are not those of unseen scans.");
 }
 
 }  // namespace
@@ -110,6 +113,7 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
   context.check(cw_network_levels(context, size, &levels));
   cw_training_options options = cw_classifier_training_defaults(size);
   const TrainingFiles files = apply(request, options);
+  options.erase = request.erase;
   options.checkpoint = files.checkpoint.c_str();
   options.curve = files.curve.c_str();
   check_flip(preprocessing.grid, options.flip);
@@ -178,9 +182,10 @@ void add_train_classifier(Program &program) {
   command->add_option("--size", request->size,
                       "Voxels a side of the model's grid: 32..128, divisible by 16. Default: the first scan's if it "
                       "fits, else 64");
-  command->add_option("--start", request->start,
-                      "A classifier to go on from, of the same voxel size if its features are to fit: parameters of the "
-                      "same shape are taken over");
+  command->add_option(
+      "--start", request->start,
+      "A classifier to go on from, of the same voxel size if its features are to fit: parameters of the "
+      "same shape are taken over");
   command
       ->add_option("--erase", request->erase,
                    "Share of training scans that lose a random box, so that no single place carries the decision")

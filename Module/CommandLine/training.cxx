@@ -129,7 +129,6 @@ TrainingFiles apply(const TrainingRequest &request, cw_training_options &options
     options.patience = *request.patience;
   if (request.flip)
     options.flip = *request.flip;
-  options.erase = request.erase;
   options.seed = request.seed;
   options.resume = request.resume;
   return files;

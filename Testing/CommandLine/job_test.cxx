@@ -114,8 +114,19 @@ TEST(Job, FromNothingToThePage) {
 
   // Going on from a model: nobody held out here has taught it, so nothing is to be warned about; with another fold some
   // have.
-  const Arguments more = {"train-classifier", "--cohort", job.table, "--out", folder.name("more.onnx"), "--steps", "2",
-                          "--batch", "4", "--folds", "4", "--start", job.classifier};
+  const Arguments more = {"train-classifier",
+                          "--cohort",
+                          job.table,
+                          "--out",
+                          folder.name("more.onnx"),
+                          "--steps",
+                          "2",
+                          "--batch",
+                          "4",
+                          "--folds",
+                          "4",
+                          "--start",
+                          job.classifier};
   EXPECT_EQ(job.done(more).err.find("was trained on"), std::string::npos);
   Arguments other = more;
   other.insert(other.end(), {"--fold", "1"});

@@ -41,8 +41,9 @@ typedef struct cw_training_summary {
 
 /* Defaults: 800 steps of Adam 5e-4 (one cycle), weight decay 1e-4, batch 16. */
 cw_training_options cw_classifier_training_defaults(int size);
-/* Trains a classifier from scratch on balanced batches; BCE with logits.  graph is created: input "image", output
- * "logit", inference-ready.  Cancelling through progress leaves the checkpoint and returns CW_ERROR_CANCELLED. */
+/* Trains a classifier, from scratch or from options.start, on balanced batches; BCE with logits.  graph is created:
+ * input "image", output "logit", inference-ready.  Cancelling through progress leaves the checkpoint and returns
+ * CW_ERROR_CANCELLED. */
 cw_status cw_train_classifier(cw_context *context, const cw_dataset *dataset, const cw_split *split,
                               const cw_training_options *options, cw_graph **graph, cw_training_summary *summary);
 
