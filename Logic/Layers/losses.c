@@ -170,117 +170,6 @@ static cw_status magnitude_infer(cw_context *context, const cw_attributes *attri
   return per_sample(context, &in[0], out);
 }
 
-/* ---- smoothness: mean |forward difference|^norm, summed over the three axes ---- */
-
-typedef struct field_view {
-  int64_t batch, channels, nz, ny, nx;
-  double scale[3]; /* 1 / number of differences along z, y, x in a sample; 0 if there are none */
-} field_view;
-
-static field_view field_of(const cw_call *call) {
-  const int64_t *d = call->in_shape[0].d;
-  field_view v = {d[0], d[1], d[2], d[3], d[4], {0, 0, 0}};
-  for (int axis = 0; axis < 3; axis++) {
-    const int64_t n = d[2 + axis], differences = v.channels * v.nz * v.ny * v.nx / n * (n - 1);
-    v.scale[axis] = differences ? 1.0 / (double)differences : 0;
-  }
-  return v;
-}
-
-static cw_status smooth_infer(cw_context *context, const cw_attributes *attributes, const cw_shape *in, int count,
-                              cw_shape *out) {
-  (void)count;
-  CW_TRY(cw_expect_rank(context, &in[0], 0, 5));
-  if (attributes->norm != 1 && attributes->norm != 2)
-    return cw_fail(context, CW_ERROR_ARGUMENT, "norm is %d, expected 1 or 2", attributes->norm);
-  return per_sample(context, &in[0], out);
-}
-
-/* One partial sum for each slice. */
-static size_t smooth_workspace_bytes(const cw_call *call) {
-  const int64_t *d = call->in_shape[0].d;
-  return (size_t)(d[0] * d[1] * d[2]) * sizeof(double);
-}
-
-CW_CLONES static float row_difference(int64_t n, int norm, const float *a, const float *b) {
-  float sum = 0;
-  if (norm == 1) {
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++)
-      sum += fabsf(b[i] - a[i]);
-  } else {
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++)
-      sum += (b[i] - a[i]) * (b[i] - a[i]);
-  }
-  return sum;
-}
-
-static void smooth_forward(const cw_call *call) {
-  const field_view v = field_of(call);
-  const int64_t row = v.nx, slice = v.ny * v.nx, slices = v.batch * v.channels * v.nz;
-  const int norm = call->attributes->norm;
-  double *sums = call->workspace;
-  CW_PARALLEL(slices, call->threads)
-  for (int64_t s = 0; s < slices; s++) {
-    const float *u = call->in[0] + s * slice;
-    double along_z = 0, along_y = 0, along_x = 0;
-    for (int64_t j = 0; j < v.ny; j++, u += row) {
-      if (s % v.nz + 1 < v.nz)
-        along_z += row_difference(v.nx, norm, u, u + slice);
-      if (j + 1 < v.ny)
-        along_y += row_difference(v.nx, norm, u, u + row);
-      along_x += row_difference(v.nx - 1, norm, u, u + 1);
-    }
-    sums[s] = along_z * v.scale[0] + along_y * v.scale[1] + along_x * v.scale[2];
-  }
-  add_sums(call, v.channels * v.nz, 1);
-}
-
-/* g += s f'(b - a), with f'(d) = sign(d) or 2 d: the gradient of a difference to its second point; -s for its first. */
-CW_CLONES static void row_slope(int64_t n, int norm, float s, const float *a, const float *b, float *g) {
-  if (norm == 1) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-      const float d = b[i] - a[i];
-      g[i] += d > 0 ? s : d < 0 ? -s : 0;
-    }
-  } else {
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-      g[i] += 2 * s * (b[i] - a[i]);
-  }
-}
-
-static void smooth_backward(const cw_call *call) {
-  const field_view v = field_of(call);
-  const int64_t row = v.nx, slice = v.ny * v.nx, slices = v.batch * v.channels * v.nz;
-  const int norm = call->attributes->norm;
-  if (!call->grad_in[0])
-    return;
-  CW_PARALLEL(slices, call->threads)
-  for (int64_t s = 0; s < slices; s++) {
-    const float *u = call->in[0] + s * slice;
-    float *g = call->grad_in[0] + s * slice;
-    const double seed = call->grad_out[s / (v.channels * v.nz)];
-    const float sz = (float)(seed * v.scale[0]), sy = (float)(seed * v.scale[1]), sx = (float)(seed * v.scale[2]);
-    if (!call->accumulate[0])
-      memset(g, 0, (size_t)slice * sizeof *g);
-    for (int64_t j = 0; j < v.ny; j++, u += row, g += row) {
-      if (s % v.nz > 0)
-        row_slope(v.nx, norm, sz, u - slice, u, g);
-      if (s % v.nz + 1 < v.nz)
-        row_slope(v.nx, norm, -sz, u, u + slice, g);
-      if (j > 0)
-        row_slope(v.nx, norm, sy, u - row, u, g);
-      if (j + 1 < v.ny)
-        row_slope(v.nx, norm, -sy, u, u + row, g);
-      row_slope(v.nx - 1, norm, sx, u, u + 1, g + 1);
-      row_slope(v.nx - 1, norm, -sx, u, u + 1, g);
-    }
-  }
-}
-
 const cw_operator_info cw_layer_loss_bce = {
     .name = "LossBce",
     .min_inputs = 2,
@@ -310,17 +199,6 @@ const cw_operator_info cw_layer_loss_mse = {
     .forward = square_forward,
     .backward = square_backward,
     .keep_inputs = 3,
-};
-
-const cw_operator_info cw_layer_loss_smooth = {
-    .name = "LossSmooth",
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .infer = smooth_infer,
-    .workspace_bytes = smooth_workspace_bytes,
-    .forward = smooth_forward,
-    .backward = smooth_backward,
-    .keep_inputs = 1,
 };
 
 const cw_operator_info cw_layer_loss_magnitude = {

@@ -70,7 +70,8 @@ cw_status cw_simulator_graph_create(cw_context *context, const cw_simulator_trai
   const cw_value back = simulate(&b, "back/", r->simulated, r->reverse, &cycled);
 
   cw_attributes a = cw_attributes_default();
-  a.norm = options->smoothness_norm;
+  a.norm = options->norm;
+  a.epsilon = (float)options->strain;
   r->shift = output(&b, node(&b, CW_OP_LOSS_SHIFT, "shift", NULL, 3, r->logit, r->before, r->direction));
   r->cycle = output(&b, node(&b, CW_OP_LOSS_MSE, "cycle", NULL, 2, cycled, r->image, CW_NONE));
   r->smooth = output(&b, node(&b, CW_OP_LOSS_SMOOTH, "smooth", &a, 1, field, CW_NONE, CW_NONE));

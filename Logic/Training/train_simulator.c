@@ -11,7 +11,7 @@
 
 enum { STATISTICS_BATCHES = 8, INJECT = 0, REMOVE = 1, MISSED = 5 };
 
-cw_simulator_training_options cw_simulator_training_defaults(int size) {
+cw_simulator_training_options cw_simulator_training_defaults(int size, cw_objective objective) {
   cw_simulator_training_options o = {0};
   o.common.steps = size > 48 ? 600 : 400;
   o.common.batch = 8;
@@ -21,15 +21,24 @@ cw_simulator_training_options cw_simulator_training_defaults(int size) {
   o.common.seed = 1;
   o.network.size = size;
   o.network.dropout = 0.1f;
-  o.network.taper_margin = size / 16;
   o.network.seed = 1;
-  o.field = CW_FIELD_VELOCITY;
-  o.objective = CW_OBJECTIVE_CONSTRAINED;
+  o.objective = objective;
   o.squarings = 6;
-  o.smoothness = 50;
-  o.smoothness_norm = 1;
-  o.cycle = 300;
+  o.strain = 0.1;
   o.cycle_from = 20;
+  if (objective == CW_OBJECTIVE_PAPER) {
+    o.field = CW_FIELD_DISPLACEMENT;
+    o.margin = 12.5;
+    o.norm = CW_SMOOTH_ABSOLUTE;
+    o.smoothness = 1e-3;
+    o.cycle = 1;
+  } else {
+    o.field = CW_FIELD_VELOCITY;
+    o.network.taper_margin = size / 16;
+    o.norm = CW_SMOOTH_ISOTROPIC;
+    o.smoothness = 300;
+    o.cycle = 300;
+  }
   return o;
 }
 
@@ -285,7 +294,7 @@ static void train_judge(run *r) {
 static cw_status train_step(run *r, terms *t) {
   cw_plan *plan = r->training;
   const int batch = r->options->common.batch, step = r->trainer.step;
-  cw_batches_draw(&r->batches, (uint64_t)step, true, cw_plan_data(plan, r->g.image), r->labels);
+  cw_batches_draw(&r->batches, (uint64_t)step, false, cw_plan_data(plan, r->g.image), r->labels);
   classify(r, cw_plan_data(plan, r->g.image));
   set_directions(r, plan);
   cw_plan_set_step(plan, (uint64_t)step);
@@ -381,19 +390,30 @@ static cw_status check(cw_context *context, const cw_dataset *dataset, const cw_
                    "training a simulator: expected a classifier of one image N x 1 x %d x %d x %d and one logit", side,
                    side, side);
   if (o->squarings < 0 || o->squarings > 12 || o->smoothness < 0 || o->cycle < 0 || o->identity < 0 ||
-      o->adversarial < 0 || (o->smoothness_norm != 1 && o->smoothness_norm != 2) || o->margin < 0)
+      o->adversarial < 0 || !(o->strain > 0) || o->margin < 0)
     return cw_fail(context, CW_ERROR_ARGUMENT,
-                   "training a simulator: expected 0..12 squarings, a norm of 1 or 2, and weights and margin >= 0");
+                   "training a simulator: expected 0..12 squarings, a strain above 0, and weights and margin >= 0");
   return CW_OK;
 }
 
 static uint64_t fingerprint(const run *r, const cw_graph *classifier) {
   const cw_simulator_training_options *o = r->options;
-  const double numbers[] = {(double)o->field,   (double)o->objective,    (double)o->squarings,
-                            o->margin,          o->smoothness,           (double)o->smoothness_norm,
-                            o->cycle,           (double)o->cycle_from,   o->identity,
-                            o->adversarial,     (double)o->network.size, (double)o->network.taper_margin,
-                            o->network.dropout, (double)o->network.seed, (double)o->network.route_by_direction_only};
+  const double numbers[] = {(double)o->field,
+                            (double)o->objective,
+                            (double)o->squarings,
+                            o->margin,
+                            o->smoothness,
+                            (double)o->norm,
+                            o->strain,
+                            o->cycle,
+                            (double)o->cycle_from,
+                            o->identity,
+                            o->adversarial,
+                            (double)o->network.size,
+                            (double)o->network.taper_margin,
+                            o->network.dropout,
+                            (double)o->network.seed,
+                            (double)o->network.route_by_direction_only};
   const uint64_t hash = cw_fingerprint(cw_fingerprint_run(r->dataset, r->split, &o->common), numbers, sizeof numbers);
   return cw_fingerprint_graph(hash, classifier);
 }

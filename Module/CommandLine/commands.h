@@ -52,13 +52,13 @@ struct TrainingRequest {
   uint64_t fold_seed = 1;  // apart from the training's seed, so that classifiers of several seeds hold out the same
   std::optional<int> steps, batch, patience, evaluate_every;
   std::optional<double> learning_rate, weight_decay;
-  std::optional<bool> flip;
   uint64_t seed = 1;
   bool resume = false;
 };
 
 struct ClassifierRequest : TrainingRequest {
-  int size = 0;       // 0: from the first scan
+  int size = 0;  // 0: from the first scan
+  bool flip = false;
   std::string start;  // model whose parameters training starts from
   double erase = 0;
   std::string normalization = "percentile";
@@ -68,9 +68,9 @@ void run_train_classifier(Context &context, const ClassifierRequest &request);
 
 struct SimulatorRequest : TrainingRequest {
   std::string classifier;
-  std::optional<std::string> field, objective;
-  std::optional<double> margin, smoothness, cycle, identity, adversarial, dropout;
-  std::optional<int> smoothness_norm, cycle_from, squarings, taper;
+  std::optional<std::string> field, objective, norm;
+  std::optional<double> margin, smoothness, strain, cycle, identity, adversarial, dropout;
+  std::optional<int> cycle_from, squarings, taper;
   bool route_by_direction_only = false;
 };
 void run_train_simulator(Context &context, const SimulatorRequest &request);

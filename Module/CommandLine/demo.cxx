@@ -63,7 +63,6 @@ void run_demo(Context &context, const DemoRequest &request) {
   simulation.classifier = first;
   simulation.out = simulator;
   simulation.batch = simulator_batch;
-  simulation.flip = true;
   simulation.steps = scaled(simulator_steps, request.effort);
   simulation.seed = request.seed;
   run_train_simulator(context, simulation);

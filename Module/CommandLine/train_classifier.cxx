@@ -93,6 +93,15 @@ void warn_of_known_subjects(Context &context, const cw_table &table, const Divis
         " of the subjects that are held out here, by their names; figures on them are not those of unseen scans.");
 }
 
+// Left-right flips need a grid whose first index axis runs left-right.
+void check_flip(const cw_grid &grid, bool flip) {
+  const auto &m = grid.to_world.m;
+  if (flip && (std::abs(m[0][0]) < std::abs(m[1][0]) || std::abs(m[0][0]) < std::abs(m[2][0])))
+    throw Failure(
+        "--flip mirrors the first index axis, which does not run left-right on the model's grid; use --flip false, or "
+        "--size to get a grid along the patient's axes.");
+}
+
 }  // namespace
 
 void run_train_classifier(Context &context, const ClassifierRequest &request) {
@@ -113,6 +122,7 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
   context.check(cw_network_levels(context, size, &levels));
   cw_training_options options = cw_classifier_training_defaults(size);
   const TrainingFiles files = apply(request, options);
+  options.flip = request.flip;
   options.erase = request.erase;
   options.checkpoint = files.checkpoint.c_str();
   options.curve = files.curve.c_str();
@@ -157,6 +167,8 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
     provenance["start"] = Path(request.start).filename().string();
   provenance["scans"] = division_json(division);
   provenance["options"] = options_json(options);
+  provenance["options"]["flip"] = options.flip;
+  provenance["options"]["erase"] = options.erase;
   provenance["steps"] = summary.steps;
   provenance["best_step"] = summary.best_step;
   provenance["validation_loss"] = summary.best_loss;
@@ -186,6 +198,7 @@ void add_train_classifier(Program &program) {
       "--start", request->start,
       "A classifier to go on from, of the same voxel size if its features are to fit: parameters of the "
       "same shape are taken over");
+  command->add_option("--flip", request->flip, "Left-right flips as augmentation: true or false");
   command
       ->add_option("--erase", request->erase,
                    "Share of training scans that lose a random box, so that no single place carries the decision")

@@ -25,23 +25,33 @@ Division divide(Context &context, const SimulatorRequest &request, const cw_tabl
   return divide_by_fold(context, table, 5, 0, request.fold_seed, request.seed);
 }
 
+const std::map<std::string, cw_smoothness> &smoothness_norms() {
+  static const std::map<std::string, cw_smoothness> norms{
+      {"isotropic", CW_SMOOTH_ISOTROPIC}, {"absolute", CW_SMOOTH_ABSOLUTE}, {"squared", CW_SMOOTH_SQUARED}};
+  return norms;
+}
+
 cw_simulator_training_options read_options(const SimulatorRequest &request, int size) {
-  cw_simulator_training_options options = cw_simulator_training_defaults(size);
+  cw_simulator_training_options options = cw_simulator_training_defaults(
+      size, request.objective == "paper" ? CW_OBJECTIVE_PAPER : CW_OBJECTIVE_CONSTRAINED);
   options.network.size = size;
   options.network.seed = request.seed;
-  if (request.field)
-    options.field = *request.field == "displacement" ? CW_FIELD_DISPLACEMENT : CW_FIELD_VELOCITY;
-  if (options.field == CW_FIELD_DISPLACEMENT)
+  if (request.field == "displacement") {
+    options.field = CW_FIELD_DISPLACEMENT;
     options.network.taper_margin = 0;
-  if (request.objective)
-    options.objective = *request.objective == "paper" ? CW_OBJECTIVE_PAPER : CW_OBJECTIVE_CONSTRAINED;
+  } else if (request.field == "velocity") {
+    options.field = CW_FIELD_VELOCITY;
+    options.network.taper_margin = size / 16;
+  }
+  if (request.norm)
+    options.norm = smoothness_norms().at(*request.norm);
   const auto put = [](const auto &from, auto &to) {
     if (from)
       to = static_cast<std::decay_t<decltype(to)>>(*from);
   };
   put(request.margin, options.margin);
   put(request.smoothness, options.smoothness);
-  put(request.smoothness_norm, options.smoothness_norm);
+  put(request.strain, options.strain);
   put(request.cycle, options.cycle);
   put(request.cycle_from, options.cycle_from);
   put(request.identity, options.identity);
@@ -60,7 +70,10 @@ Json simulator_json(const cw_simulator_training_options &options) {
   json["squarings"] = options.squarings;
   json["margin"] = options.margin;
   json["smoothness"] = options.smoothness;
-  json["smoothness_norm"] = options.smoothness_norm;
+  for (const auto &[name, norm] : smoothness_norms())
+    if (norm == options.norm)
+      json["smoothness_norm"] = name;
+  json["strain"] = options.strain;
   json["cycle"] = options.cycle;
   json["cycle_from"] = options.cycle_from;
   json["identity"] = options.identity;
@@ -129,7 +142,6 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
   const TrainingFiles files = apply(request, options.common);
   options.common.checkpoint = files.checkpoint.c_str();
   options.common.curve = files.curve.c_str();
-  check_flip(classifier->preprocessing.grid, options.common.flip);
 
   Dataset dataset(context);
   context.check(cw_dataset_load(context, table.get(), &classifier->preprocessing, cw_nifti_read, dataset.get()));
@@ -195,14 +207,22 @@ void add_train_simulator(Program &program) {
   command->add_option("--field", request->field, "What the network gives: velocity (no folds) or displacement")
       ->check(CLI::IsMember({"velocity", "displacement"}));
   command
-      ->add_option("--objective", request->objective,
-                   "constrained: the smallest warp that moves the logit by the margin; paper: a weighted sum")
+      ->add_option(
+          "--objective", request->objective,
+          "constrained: the smallest warp that moves the logit by the margin; paper: its weighted sum, with its "
+          "weights (displacement, margin 12.5, smoothness 0.001, cycle 1) unless given")
       ->check(CLI::IsMember({"constrained", "paper"}));
   command->add_option("--margin", request->margin, "Logit shift to reach; 0: from the classifier's own logits")
       ->check(within(0.0, 1000.0));
   command->add_option("--smoothness", request->smoothness, "Weight of the field's smoothness")->check(within(0.0, 1e9));
-  command->add_option("--smoothness-norm", request->smoothness_norm, "1: absolute differences, 2: squared")
-      ->check(CLI::Range(1, 2));
+  command
+      ->add_option("--smoothness-norm", request->norm,
+                   "isotropic: by the whole strain; absolute (the paper's), squared: each axis apart")
+      ->check(CLI::IsMember({"isotropic", "absolute", "squared"}));
+  command
+      ->add_option("--strain", request->strain,
+                   "Isotropic: change of the field from a voxel to the next below which the cost is quadratic")
+      ->check(within(1e-6, 1e3));
   command->add_option("--cycle", request->cycle, "Weight of the cycle's error")->check(within(0.0, 1e9));
   command->add_option("--cycle-from", request->cycle_from, "First step with the cycle")->check(CLI::Range(0, 10000000));
   command->add_option("--identity", request->identity, "Weight of the identity loss")->check(within(0.0, 1e9));

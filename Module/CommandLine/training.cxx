@@ -108,7 +108,6 @@ void add_training_options(CLI::App *command, TrainingRequest &request) {
       ->add_option("--patience", request.patience,
                    "Evaluations without a better validation loss before stopping; 0: run all steps")
       ->check(CLI::Range(0, 1000000));
-  command->add_option("--flip", request.flip, "Left-right flips as augmentation: true or false");
   command->add_flag("--resume", request.resume, "Go on from the checkpoint OUT.checkpoint, if it exists");
 }
 
@@ -127,8 +126,6 @@ TrainingFiles apply(const TrainingRequest &request, cw_training_options &options
   options.evaluate_every = std::min(options.evaluate_every, options.steps);
   if (request.patience)
     options.patience = *request.patience;
-  if (request.flip)
-    options.flip = *request.flip;
   options.seed = request.seed;
   options.resume = request.resume;
   return files;
@@ -180,8 +177,6 @@ Json options_json(const cw_training_options &options) {
   json["weight_decay"] = options.weight_decay;
   json["evaluate_every"] = options.evaluate_every;
   json["patience"] = options.patience;
-  json["flip"] = options.flip;
-  json["erase"] = options.erase;
   return json;
 }
 
@@ -189,14 +184,6 @@ Json division_json(const Division &division) {
   return {{"training", division.train.size()},
           {"validation", division.validation.size()},
           {"held_out", division.held_out.size()}};
-}
-
-void check_flip(const cw_grid &grid, bool flip) {
-  const auto &m = grid.to_world.m;
-  if (flip && (std::abs(m[0][0]) < std::abs(m[1][0]) || std::abs(m[0][0]) < std::abs(m[2][0])))
-    throw Failure(
-        "--flip mirrors the first index axis, which does not run left-right on the model's grid; use --flip false, or "
-        "--size to get a grid along the patient's axes.");
 }
 
 }  // namespace program

@@ -37,7 +37,4 @@ void record_provenance(Context &context, const Json &provenance, cw_model &model
 Json options_json(const cw_training_options &options);
 Json division_json(const Division &division);
 
-// Left-right flips need a grid whose first index axis runs left-right.
-void check_flip(const cw_grid &grid, bool flip);
-
 }  // namespace program

@@ -51,10 +51,7 @@ static cw_value part(job *j, const cw_graph *network, const char *prefix, bool f
 /* The trainer's own graph. */
 static void build_training(job *j, int size) {
   cw_context *c = j->context;
-  cw_simulator_training_options training = cw_simulator_training_defaults(size);
-  training.field = CW_FIELD_DISPLACEMENT;
-  training.smoothness_norm = 1;
-  training.identity = training.adversarial = 0;
+  cw_simulator_training_options training = cw_simulator_training_defaults(size, CW_OBJECTIVE_PAPER);
   cw_graph_free(c, j->graph);
   cw_simulator_graph g;
   need(c, cw_simulator_graph_create(c, &training, j->simulator, j->classifier, NULL, &g));

@@ -14,7 +14,7 @@ mkdir -p "$out"
 
 cohort_options="--kind brains"
 classifier_options="--flip true --erase 0.5"
-simulator_options="--flip true --steps 300"
+simulator_options="--steps 300"
 start=""
 case $kind in
   spheres)
@@ -25,7 +25,7 @@ case $kind in
   whole)
     cohort_options="--kind brains --size 64 --seed 2"
     classifier_options="--flip true --steps 400"
-    simulator_options="--flip true --steps 625"
+    simulator_options="--steps 625"
     start=${3:-build/figures/brains}/classifier
     ;;
 esac

@@ -1,4 +1,6 @@
 // The losses, one value a sample.
+#include <cmath>
+
 #include "Layers/harness.h"
 
 using namespace layers;
@@ -95,10 +97,11 @@ TEST(LossMagnitude, MatchesReference) {
 }
 
 TEST(LossSmooth, MatchesReference) {
-  for (int norm : {1, 2})
+  for (int norm : {0, 1, 2})
     for (const Shape &shape : shapes) {
       Case test = loss(CW_OP_LOSS_SMOOTH, {input(shape)});
       test.attributes.norm = norm;
+      test.attributes.epsilon = 0.3f;
       check(test, 2e-6, 1e-5);
     }
 }
@@ -115,6 +118,26 @@ TEST(LossSmooth, Ramp) {
   }
 }
 
+// Norm 0 does not prefer an axis: a waving of one component costs what the same waving costs when it is turned into
+// two.  Norm 1 charges sqrt(2) times as much.
+TEST(LossSmooth, NormZeroHasNoPreferredDirection) {
+  for (int norm : {0, 1}) {
+    Case test = loss(CW_OP_LOSS_SMOOTH, {input({2, 3, 6, 5, 4})});
+    test.attributes.norm = norm;
+    test.attributes.epsilon = 0.1f;
+    Tensor u(test.operands[0].shape);
+    const int64_t plane = 6 * 5 * 4;
+    for (int64_t i = 0; i < plane; i++) {
+      const double wave = std::sin(0.7 * static_cast<double>(i / 4 % 5));
+      u[i] = wave;
+      u[3 * plane + i] = wave / std::sqrt(2.0);
+      u[4 * plane + i] = wave / std::sqrt(2.0);
+    }
+    const std::vector<float> y = run(test, {u}, {Tensor(Shape{2})}, 1, true).outputs[0];
+    EXPECT_NEAR(y[1] / y[0], norm == 0 ? 1 : std::sqrt(2.0), 1e-5);
+  }
+}
+
 TEST(Loss, Refuses) {
   expect_refused(loss(CW_OP_LOSS_BCE, {input({2, 3}), target({2, 3})}), CW_ERROR_SHAPE, "N x 1");
   expect_refused(loss(CW_OP_LOSS_MSE, {input({2, 3}), target({2, 4})}), CW_ERROR_SHAPE, "equal shapes");
@@ -122,6 +145,9 @@ TEST(Loss, Refuses) {
   Case smooth = loss(CW_OP_LOSS_SMOOTH, {input({1, 3, 2, 2, 2})});
   smooth.attributes.norm = 3;
   expect_refused(smooth, CW_ERROR_ARGUMENT, "norm");
+  smooth.attributes.norm = 0;
+  smooth.attributes.epsilon = 0;
+  expect_refused(smooth, CW_ERROR_ARGUMENT, "epsilon");
   expect_refused(loss(CW_OP_LOSS_SHIFT, {input({2, 1}), target({2, 1}), target({2, 2})}), CW_ERROR_SHAPE, "N x 1");
 }
 

@@ -40,6 +40,26 @@ inline Tensor magnitude(const Tensor &a) {
   return mse(a, Tensor(a.shape));
 }
 
+// Mean over voxels of sqrt(sum of all squared forward differences + epsilon^2) - epsilon.
+inline Tensor strain(const Tensor &u, double epsilon) {
+  Tensor y(Shape{u.shape[0]});
+  const double voxels = static_cast<double>(u.shape[2] * u.shape[3] * u.shape[4]);
+  for (int64_t n = 0; n < u.shape[0]; n++)
+    for (int64_t z = 0; z < u.shape[2]; z++)
+      for (int64_t j = 0; j < u.shape[3]; j++)
+        for (int64_t i = 0; i < u.shape[4]; i++) {
+          double squares = 0;
+          for (int64_t c = 0; c < u.shape[1]; c++)
+            for (int axis = 0; axis < 3; axis++) {
+              const int64_t z1 = z + (axis == 0), j1 = j + (axis == 1), i1 = i + (axis == 2);
+              if (u.inside(z1, j1, i1))
+                squares += std::pow(u.at(n, c, z1, j1, i1) - u.at(n, c, z, j, i), 2);
+            }
+          y[n] += (std::sqrt(squares + epsilon * epsilon) - epsilon) / voxels;
+        }
+  return y;
+}
+
 // For each axis the mean of |forward difference|^norm over channels and positions; summed over axes.
 inline Tensor smooth(const Tensor &u, int norm) {
   Tensor y(Shape{u.shape[0]});

@@ -62,7 +62,7 @@ inline Tensor run(cw_operator op, const cw_attributes &a, const std::vector<Tens
     case CW_OP_LOSS_MSE:
       return mse(in[0], in[1]);
     case CW_OP_LOSS_SMOOTH:
-      return smooth(in[0], a.norm);
+      return a.norm == 0 ? strain(in[0], a.epsilon) : smooth(in[0], a.norm);
     case CW_OP_LOSS_MAGNITUDE:
       return magnitude(in[0]);
     default:

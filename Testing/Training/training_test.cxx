@@ -13,7 +13,7 @@ cw_training_options Short(int steps) {
 }
 
 cw_simulator_training_options ShortSimulator(int steps) {
-  cw_simulator_training_options o = cw_simulator_training_defaults(kSize);
+  cw_simulator_training_options o = cw_simulator_training_defaults(kSize, CW_OBJECTIVE_CONSTRAINED);
   o.common.steps = steps;
   o.common.batch = 2;
   o.common.evaluate_every = 2;

@@ -67,7 +67,8 @@ typedef enum cw_operator {
   CW_OP_LOSS_BCE,       /* logit [N,1], target [N,1] -> [N]; no gradient to the target */
   CW_OP_LOSS_SHIFT,     /* y', y, o -> relu(margin - o (y' - y)) per sample [N]; no gradient to y and o */
   CW_OP_LOSS_MSE,       /* a, b -> mean squared difference per sample [N] */
-  CW_OP_LOSS_SMOOTH,    /* field -> mean |forward difference| (norm 1) or squared (norm 2), summed over axes, [N] */
+  CW_OP_LOSS_SMOOTH,    /* field -> mean |forward difference|^norm summed over axes (norm 1, 2), or mean over voxels of
+                         * sqrt(|Du|^2 + epsilon^2) - epsilon (norm 0), [N] */
   CW_OP_LOSS_MAGNITUDE, /* field -> mean square per sample [N] */
   CW_OP_COUNT
 } cw_operator;
@@ -78,7 +79,7 @@ typedef struct cw_attributes {
   int pads[6];                           /* D, H, W begin, then end, as in ONNX */
   int groups;
   float alpha;    /* LeakyReLU */
-  float epsilon;  /* batch norm, 1e-5 */
+  float epsilon;  /* batch norm, 1e-5; LOSS_SMOOTH with norm 0 */
   float momentum; /* batch norm: running = (1 - m) running + m batch, m = max(momentum, 1 / (step + 1)); 0.1 */
   bool frozen;    /* batch norm, dropout: behave as in inference in every mode */
   float ratio;    /* dropout; routing dropout of CondConv */

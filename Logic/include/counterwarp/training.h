@@ -21,7 +21,7 @@ typedef struct cw_training_options {
   double learning_rate, weight_decay;
   int evaluate_every; /* steps between evaluations; a checkpoint is written at each */
   int patience;       /* evaluations without a better validation loss before stopping; 0: never stop early */
-  bool flip;          /* left-right flips (first index axis) as augmentation; brains, not spheres */
+  bool flip;          /* classifier: left-right flips (first index axis) as augmentation; brains, not spheres */
   double erase;       /* classifier: share of scans that lose a random box in training, so that no single place carries
                        * the decision (random erasing, Zhong et al. 2017, arXiv 1708.04896) */
   const cw_graph *start; /* classifier: a network whose parameters of the same name and shape are where training starts;
@@ -52,22 +52,31 @@ typedef enum cw_objective {
   CW_OBJECTIVE_PAPER        /* the plain weighted sum */
 } cw_objective;
 
+typedef enum cw_smoothness {                          /* LOSS_SMOOTH's norm */
+                             CW_SMOOTH_ISOTROPIC = 0, /* by the whole strain: no axis is preferred */
+                             CW_SMOOTH_ABSOLUTE = 1,  /* the paper's: each component and axis apart */
+                             CW_SMOOTH_SQUARED = 2
+} cw_smoothness;
+
 typedef struct cw_simulator_training_options {
   cw_training_options common; /* Adam 2e-4, weight decay 1e-4 */
   cw_simulator_options network;
   cw_field_model field;
   cw_objective objective;
-  int squarings;       /* of the velocity, in training */
-  double margin;       /* logit shift b; 0: from the classifier's logits on the training scans */
-  double smoothness;   /* weight of LOSS_SMOOTH on the network's output */
-  int smoothness_norm; /* 1 or 2 */
-  double cycle;        /* weight of the cycle's mean squared error */
-  int cycle_from;      /* first step with the cycle term */
-  double identity;     /* weight of the identity loss; 0: off */
-  double adversarial;  /* weight of the non-saturating adversarial loss; 0: off */
+  int squarings;     /* of the velocity, in training */
+  double margin;     /* logit shift b; 0: from the classifier's logits on the training scans */
+  double smoothness; /* weight of LOSS_SMOOTH on the network's output */
+  cw_smoothness norm;
+  double strain;      /* isotropic: change of the field from a voxel to the next below which the cost is quadratic */
+  double cycle;       /* weight of the cycle's mean squared error */
+  int cycle_from;     /* first step with the cycle term */
+  double identity;    /* weight of the identity loss; 0: off */
+  double adversarial; /* weight of the non-saturating adversarial loss; 0: off */
 } cw_simulator_training_options;
 
-cw_simulator_training_options cw_simulator_training_defaults(int size);
+/* Defaults of an objective.  Constrained: velocity, isotropic smoothness 300 (strain 0.1), cycle 300, the margin from
+ * the classifier's own logits.  Paper: displacement, absolute smoothness 1e-3, cycle 1, margin 12.5. */
+cw_simulator_training_options cw_simulator_training_defaults(int size, cw_objective objective);
 /* Trains a simulator for a frozen classifier graph.  simulator is created: inputs "image", "direction"; output
  * "field". */
 cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, const cw_split *split,
