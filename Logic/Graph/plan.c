@@ -196,6 +196,7 @@ static void fill_call(const cw_plan *plan, const cw_step *step, cw_call *call) {
   call->gradients = !step->forward_only;
   call->seed = plan->seed;
   call->stream = (uint64_t)step->node;
+  call->shift_margin[0] = call->shift_margin[1] = step->attributes.shift_margin;
 }
 
 static void connect(cw_plan *plan, cw_step *step) {
@@ -410,16 +411,21 @@ void cw_plan_set_step(cw_plan *plan, uint64_t step) {
   plan->step_number = step;
 }
 
-void cw_plan_set_margin(cw_plan *plan, float inject, float remove) {
-  plan->margin[0] = inject;
-  plan->margin[1] = remove;
-  plan->margin_set = true;
+void cw_plan_set_margin(cw_plan *plan, cw_value loss, float inject, float remove) {
+  for (int s = 0; s < plan->step_count; s++) {
+    cw_step *step = &plan->steps[s];
+    if (loss != CW_NONE && step->output != loss)
+      continue;
+    cw_call *const calls[2] = {&step->forward, &step->backward};
+    for (int i = 0; i < 2; i++) {
+      calls[i]->shift_margin[0] = inject;
+      calls[i]->shift_margin[1] = remove;
+    }
+  }
 }
 
 static void prepare(const cw_plan *plan, cw_call *call) {
   call->step = plan->step_number;
-  for (int i = 0; i < 2; i++)
-    call->shift_margin[i] = plan->margin_set ? plan->margin[i] : call->attributes->shift_margin;
 }
 
 void cw_plan_forward(cw_plan *plan) {

@@ -34,8 +34,6 @@ struct cw_plan {
   cw_mode mode;
   int batch, threads;
   uint64_t seed, step_number;
-  float margin[2];
-  bool margin_set;
   cw_step *steps;
   int step_count;
   cw_buffer *buffers;

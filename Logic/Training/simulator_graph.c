@@ -51,6 +51,26 @@ static cw_value output(builder *b, cw_value value) {
   return value;
 }
 
+/* Each classifier's logit of the simulated scan, and the hinge on its shift. */
+static void add_shifts(builder *b, const cw_graph *classifier, cw_simulator_graph *r) {
+  cw_value wanted[CW_MAX_CLASSIFIERS];
+  r->logits = cw_graph_output_count(classifier);
+  for (int k = 0; k < r->logits; k++)
+    wanted[k] = cw_graph_output_at(classifier, k);
+  if (b->status == CW_OK)
+    b->status = cw_graph_append(b->context, b->graph, classifier, "classifier/", true, &r->simulated, wanted, r->logits,
+                                r->logit);
+  for (int k = 0; k < r->logits; k++) {
+    char name[32];
+    snprintf(name, sizeof name, "before %d", k + 1);
+    if (b->status == CW_OK)
+      b->status = cw_graph_input(b->context, b->graph, name, CW_SHAPE(CW_BATCH, 1), &r->before[k]);
+    snprintf(name, sizeof name, "shift %d", k + 1);
+    r->shift[k] = output(b, node(b, CW_OP_LOSS_SHIFT, name, NULL, 3, r->logit[k], r->before[k], r->direction));
+    output(b, r->logit[k]);
+  }
+}
+
 cw_status cw_simulator_graph_create(cw_context *context, const cw_simulator_training_options *options,
                                     const cw_graph *simulator, const cw_graph *classifier,
                                     const cw_graph *discriminator, cw_simulator_graph *r) {
@@ -59,20 +79,19 @@ cw_status cw_simulator_graph_create(cw_context *context, const cw_simulator_trai
   CW_TRY(cw_graph_create(context, &b.graph));
   r->graph = b.graph;
   const cw_shape one = CW_SHAPE(CW_BATCH, 1), scan = *cw_value_shape(simulator, cw_graph_input_at(simulator, 0));
-  cw_value *inputs[] = {&r->image, &r->direction, &r->reverse, &r->before};
-  static const char *const names[] = {"image", "direction", "reverse", "before"};
-  for (int i = 0; i < 4 && b.status == CW_OK; i++)
+  cw_value *inputs[] = {&r->image, &r->direction, &r->reverse};
+  static const char *const names[] = {"image", "direction", "reverse"};
+  for (int i = 0; i < 3 && b.status == CW_OK; i++)
     b.status = cw_graph_input(context, b.graph, names[i], i ? one : scan, inputs[i]);
 
   cw_value cycled, unused;
   const cw_value field = simulate(&b, "forth/", r->image, r->direction, &r->simulated);
-  r->logit = apply(&b, classifier, "classifier/", true, &r->simulated);
+  add_shifts(&b, classifier, r);
   const cw_value back = simulate(&b, "back/", r->simulated, r->reverse, &cycled);
 
   cw_attributes a = cw_attributes_default();
   a.norm = options->norm;
   a.epsilon = (float)options->strain;
-  r->shift = output(&b, node(&b, CW_OP_LOSS_SHIFT, "shift", NULL, 3, r->logit, r->before, r->direction));
   r->cycle = output(&b, node(&b, CW_OP_LOSS_MSE, "cycle", NULL, 2, cycled, r->image, CW_NONE));
   r->smooth = output(&b, node(&b, CW_OP_LOSS_SMOOTH, "smooth", &a, 1, field, CW_NONE, CW_NONE));
   r->smooth_back = output(&b, node(&b, CW_OP_LOSS_SMOOTH, "smooth back", &a, 1, back, CW_NONE, CW_NONE));
@@ -87,7 +106,6 @@ cw_status cw_simulator_graph_create(cw_context *context, const cw_simulator_trai
     const cw_value judged = apply(&b, discriminator, "discriminator/", true, &r->simulated);
     r->adversarial = output(&b, node(&b, CW_OP_LOSS_BCE, "adversarial", NULL, 2, judged, r->real, CW_NONE));
   }
-  output(&b, r->logit);
   if (discriminator)
     output(&b, r->simulated);
   if (b.status != CW_OK) {
@@ -97,21 +115,40 @@ cw_status cw_simulator_graph_create(cw_context *context, const cw_simulator_trai
   return b.status;
 }
 
+/* The classifier's logit of the graph's image, copied; the mean over several classifiers. */
+static cw_status append_logit(cw_context *context, cw_graph *graph, const cw_graph *classifier, cw_value image,
+                              cw_value *logit) {
+  const int count = cw_graph_output_count(classifier);
+  cw_value wanted[CW_MAX_CLASSIFIERS], logits[CW_MAX_CLASSIFIERS], in[2];
+  float shares[CW_MAX_CLASSIFIERS];
+  for (int k = 0; k < count; k++) {
+    wanted[k] = cw_graph_output_at(classifier, k);
+    shares[k] = 1.0f / (float)count;
+  }
+  CW_TRY(cw_graph_append_copy(context, graph, classifier, "classifier/", &image, wanted, count, logits));
+  *logit = logits[0];
+  if (count == 1)
+    return CW_OK;
+  CW_TRY(cw_graph_node(context, graph, CW_OP_CONCAT, "logits", NULL, logits, count, &in[0]));
+  CW_TRY(cw_graph_parameter(context, graph, "logits/shares", CW_SHAPE(1, count), false, shares, &in[1]));
+  return cw_graph_node(context, graph, CW_OP_GEMM, "mean logit", NULL, in, 2, logit);
+}
+
 cw_status cw_simulator_join(cw_context *context, const cw_graph *simulator, const cw_graph *classifier,
                             cw_field_model field, cw_graph **graph) {
   *graph = NULL;
   cw_graph *joined;
   CW_TRY(cw_graph_create(context, &joined));
   cw_value inputs[2], out[2];
-  const cw_value wanted[2] = {cw_graph_output_at(simulator, 0), cw_graph_output_at(classifier, 0)};
+  const cw_value wanted = cw_graph_output_at(simulator, 0);
   cw_status status =
       cw_graph_input(context, joined, "image", *cw_value_shape(simulator, cw_graph_input_at(simulator, 0)), &inputs[0]);
   if (status == CW_OK)
     status = cw_graph_input(context, joined, "direction", CW_SHAPE(CW_BATCH, 1), &inputs[1]);
   if (status == CW_OK)
-    status = cw_graph_append_copy(context, joined, simulator, "simulator/", inputs, &wanted[0], 1, &out[0]);
+    status = cw_graph_append_copy(context, joined, simulator, "simulator/", inputs, &wanted, 1, &out[0]);
   if (status == CW_OK)
-    status = cw_graph_append_copy(context, joined, classifier, "classifier/", inputs, &wanted[1], 1, &out[1]);
+    status = append_logit(context, joined, classifier, inputs[0], &out[1]);
   if (status == CW_OK)
     status = cw_graph_rename(context, joined, out[0], field == CW_FIELD_VELOCITY ? "velocity" : "displacement");
   if (status == CW_OK)

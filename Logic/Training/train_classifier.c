@@ -195,7 +195,7 @@ cw_status cw_train_classifier(cw_context *context, const cw_dataset *dataset, co
     cw_trainer_restore_best(&r.trainer);
     if (summary)
       *summary =
-          (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start, 0};
+          (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start, {0}};
     *graph = r.network;
     r.network = NULL;
   }

@@ -9,7 +9,9 @@
 #include "Training/simulator_graph.h"
 #include "Training/training_internal.h"
 
-enum { STATISTICS_BATCHES = 8, INJECT = 0, REMOVE = 1, MISSED = 5 };
+enum { STATISTICS_BATCHES = 8, INJECT = 0, REMOVE = 1, MISSED = 50, SHIFT_WEIGHT = 10 };
+
+static const double REACHED = 0.9; /* of the margin, below which a state is no solution */
 
 cw_simulator_training_options cw_simulator_training_defaults(int size, cw_objective objective) {
   cw_simulator_training_options o = {0};
@@ -49,11 +51,11 @@ typedef struct run {
   const cw_simulator_training_options *options;
   cw_batches batches;
   cw_trainer trainer;
-  double margin;
+  double margin[CW_MAX_CLASSIFIERS];
   cw_graph *simulator, *judge, *judge_graph; /* judge: the discriminator */
   cw_simulator_graph g;
   cw_plan *training, *evaluation, *classifier, *statistics, *judging;
-  cw_value classifier_image, classifier_logit, judge_image, judge_target, judge_loss;
+  cw_value classifier_image, classifier_logit[CW_MAX_CLASSIFIERS], judge_image, judge_target, judge_loss;
   cw_value *map, *judge_map;
   cw_trainer judge_trainer;
   float *labels;
@@ -78,7 +80,7 @@ static void run_free(run *r) {
   cw_release(c, r->labels);
 }
 
-/* ---- the classifier's logits and the margin ---- */
+/* ---- the classifiers' logits ---- */
 
 static void classify(run *r, const float *images) {
   const size_t count = (size_t)r->options->common.batch * r->batches.samples;
@@ -86,63 +88,24 @@ static void classify(run *r, const float *images) {
   cw_plan_forward(r->classifier);
 }
 
-static double median(float *values, int count) {
-  for (int i = 1; i < count; i++) {
-    const float v = values[i];
-    int k = i;
-    for (; k > 0 && values[k - 1] > v; k--)
-      values[k] = values[k - 1];
-    values[k] = v;
-  }
-  return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
+/* +1 (inject) where the classifiers, each in units of its margin, together say control; -1 (remove) where patient. */
+static float direction_of(const run *r, int n) {
+  double sum = 0;
+  for (int k = 0; k < r->g.logits; k++)
+    sum += cw_plan_data(r->classifier, r->classifier_logit[k])[n] / r->margin[k];
+  return sum > 0 ? -1.0f : 1.0f;
 }
 
-/* Distance between the two groups' median logits over some scans; 0 where a group is missing. */
-static cw_status median_distance(run *r, const int *scans, int total, double *distance) {
-  const int batch = r->options->common.batch;
-  float *logits[2] = {cw_allocate(r->context, (size_t)total + 1, sizeof(float)),
-                      cw_allocate(r->context, (size_t)total + 1, sizeof(float))};
-  int count[2] = {0, 0};
-  const bool ready = logits[0] && logits[1];
-  float *in = cw_plan_data(r->classifier, r->classifier_image);
-  for (int i = 0; ready && i < total; i += batch) {
-    const int n = total - i < batch ? total - i : batch;
-    for (int k = 0; k < n; k++)
-      memcpy(in + (size_t)k * r->batches.samples, r->dataset->samples + (size_t)scans[i + k] * r->batches.samples,
-             r->batches.samples * sizeof(float));
-    cw_plan_forward(r->classifier);
-    for (int k = 0; k < n; k++) {
-      const int group = r->dataset->label[scans[i + k]] != 0;
-      logits[group][count[group]++] = cw_plan_data(r->classifier, r->classifier_logit)[k];
-    }
+static cw_status choose_margins(run *r) {
+  for (int k = 0; k < r->g.logits; k++) {
+    const cw_margin_request request = {
+        r->dataset, r->split, r->classifier, r->classifier_image, r->classifier_logit[k], r->options->common.batch};
+    r->margin[k] = r->options->margin;
+    if (!(r->margin[k] > 0))
+      CW_TRY(cw_choose_margin(r->context, &request, &r->margin[k]));
+    for (int mode = 0; mode < 2; mode++)
+      cw_plan_set_margin(mode ? r->evaluation : r->training, r->g.shift[k], (float)r->margin[k], (float)r->margin[k]);
   }
-  *distance = 0;
-  if (ready && count[0] && count[1])
-    *distance = median(logits[1], count[1]) - median(logits[0], count[0]);
-  cw_release(r->context, logits[0]);
-  cw_release(r->context, logits[1]);
-  return ready ? CW_OK : CW_ERROR_MEMORY;
-}
-
-/* A scan moved by the distance of the groups' medians looks like a typical member of the other group.  The scans kept
- * back have a say where they hold both groups: on scans that it has learned, a classifier's logits are inflated. */
-static cw_status choose_margin(run *r) {
-  r->margin = r->options->margin;
-  if (r->margin > 0)
-    return CW_OK;
-  double kept_back;
-  CW_TRY(median_distance(r, r->split->train, r->split->train_count, &r->margin));
-  CW_TRY(median_distance(r, r->split->validation, r->split->validation_count, &kept_back));
-  if (kept_back >= 1 && kept_back < r->margin)
-    r->margin = kept_back;
-  if (!isfinite(r->margin))
-    return cw_fail(r->context, CW_ERROR_NUMERIC, "training a simulator: the classifier's logits are not finite");
-  if (r->margin < 1)
-    return cw_fail(
-        r->context, CW_ERROR_ARGUMENT,
-        "training a simulator: the classifier's median logits differ by %.3g between the groups; expected at "
-        "least 1 (or give a margin)",
-        r->margin);
   return CW_OK;
 }
 
@@ -185,18 +148,20 @@ static cw_status build(run *r, const cw_graph *classifier) {
   o.mode = CW_TRAINING;
   CW_TRY(cw_plan_create(c, r->simulator, &o, &r->statistics));
   r->classifier_image = cw_graph_input_at(classifier, 0);
-  r->classifier_logit = cw_graph_output_at(classifier, 0);
+  for (int k = 0; k < r->g.logits; k++)
+    r->classifier_logit[k] = cw_graph_output_at(classifier, k);
   r->labels = cw_allocate(c, (size_t)o.batch * 2, sizeof(float));
   return r->labels ? CW_OK : CW_ERROR_MEMORY;
 }
 
-/* Directions by the classifier's own prediction: inject into what it calls control, remove from what it calls patient.
+/* Directions by the classifiers' own prediction: inject into what they call control, remove from what they call
+ * patient.
  */
 static void set_directions(run *r, cw_plan *plan) {
-  const float *before = cw_plan_data(r->classifier, r->classifier_logit);
   for (int n = 0; n < r->options->common.batch; n++) {
-    const float o = before[n] > 0 ? -1.0f : 1.0f;
-    cw_plan_data(plan, r->g.before)[n] = before[n];
+    const float o = direction_of(r, n);
+    for (int k = 0; k < r->g.logits; k++)
+      cw_plan_data(plan, r->g.before[k])[n] = cw_plan_data(r->classifier, r->classifier_logit[k])[n];
     cw_plan_data(plan, r->g.direction)[n] = o;
     cw_plan_data(plan, r->g.reverse)[n] = -o;
     if (r->g.real != CW_NONE)
@@ -207,18 +172,33 @@ static void set_directions(run *r, cw_plan *plan) {
 /* ---- one step ---- */
 
 typedef struct terms {
-  double shift, cycle, smooth, identity, adversarial, reached; /* reached: mean logit shift */
+  double shift, cycle, smooth, identity, adversarial; /* shift: in the objective's units, mean over classifiers */
+  double reached[CW_MAX_CLASSIFIERS];                 /* mean logit shift over the margin */
 } terms;
+
+/* The constrained objective counts the shift in units of the margin, so that the scale of a classifier's logits does
+ * not matter.  Classifiers share the weight. */
+static double shift_unit(const run *r, int k) {
+  return (r->options->objective == CW_OBJECTIVE_PAPER ? 1 : SHIFT_WEIGHT / r->margin[k]) / r->g.logits;
+}
+
+/* (y' - y) in the wanted direction, as a share of the margin. */
+static double share_reached(const run *r, const cw_plan *plan, int k, int n) {
+  const double o = cw_plan_data(plan, r->g.direction)[n];
+  return o * (cw_plan_data(plan, r->g.logit[k])[n] - cw_plan_data(plan, r->g.before[k])[n]) / r->margin[k];
+}
 
 /* Means of the losses over the first `count` samples of the batch. */
 static terms read_terms(const run *r, const cw_plan *plan, int count) {
   terms t = {0};
   for (int n = 0; n < count; n++) {
-    const double w = 1.0 / count, o = cw_plan_data(plan, r->g.direction)[n];
-    t.shift += w * cw_plan_data(plan, r->g.shift)[n];
+    const double w = 1.0 / count;
+    for (int k = 0; k < r->g.logits; k++) {
+      t.shift += w * shift_unit(r, k) * cw_plan_data(plan, r->g.shift[k])[n];
+      t.reached[k] += w * share_reached(r, plan, k, n);
+    }
     t.cycle += w * cw_plan_data(plan, r->g.cycle)[n];
     t.smooth += w * 0.5 * (cw_plan_data(plan, r->g.smooth)[n] + cw_plan_data(plan, r->g.smooth_back)[n]);
-    t.reached += w * o * (cw_plan_data(plan, r->g.logit)[n] - cw_plan_data(plan, r->g.before)[n]);
     if (r->g.identity != CW_NONE)
       t.identity += w * cw_plan_data(plan, r->g.identity)[n];
     if (r->g.adversarial != CW_NONE)
@@ -232,43 +212,49 @@ static void seed(const cw_plan *plan, cw_value loss, int count, double weight) {
     cw_plan_gradient(plan, loss)[n] = (float)(weight / count);
 }
 
-/* Weights of the shift loss follow the constraint; trainer.extra[0..1] hold their logarithms. */
+/* Logarithm of a classifier's weight of the shift in a direction. */
+static double *log_weight(run *r, int k, int side) {
+  return &r->trainer.extra[2 * k + side];
+}
+
+/* The weights follow the constraint. */
 static void update_multipliers(run *r) {
   if (r->options->objective == CW_OBJECTIVE_PAPER)
     return;
-  double missed[2] = {0, 0};
-  int count[2] = {0, 0};
-  for (int n = 0; n < r->options->common.batch; n++) {
-    const double o = cw_plan_data(r->training, r->g.direction)[n];
-    const int side = o > 0 ? INJECT : REMOVE;
-    missed[side] +=
-        r->margin - o * (cw_plan_data(r->training, r->g.logit)[n] - cw_plan_data(r->training, r->g.before)[n]);
-    count[side]++;
-  }
-  for (int side = 0; side < 2; side++) {
-    if (!count[side])
-      continue;
-    double relative = missed[side] / count[side] / r->margin;
-    relative = relative > 1 ? 1 : relative < -1 ? -1 : relative;
-    double *log_weight = &r->trainer.extra[side];
-    *log_weight += 0.05 * relative;
-    *log_weight = *log_weight > 3 ? 3 : *log_weight < -3 ? -3 : *log_weight;
+  for (int k = 0; k < r->g.logits; k++) {
+    double missed[2] = {0, 0};
+    int count[2] = {0, 0};
+    for (int n = 0; n < r->options->common.batch; n++) {
+      const int side = cw_plan_data(r->training, r->g.direction)[n] > 0 ? INJECT : REMOVE;
+      missed[side] += 1 - share_reached(r, r->training, k, n);
+      count[side]++;
+    }
+    for (int side = 0; side < 2; side++) {
+      if (!count[side])
+        continue;
+      const double relative = missed[side] / count[side];
+      double *weight = log_weight(r, k, side);
+      *weight += 0.05 * (relative > 1 ? 1 : relative < -1 ? -1 : relative);
+      *weight = *weight > 3 ? 3 : *weight < -3 ? -3 : *weight;
+    }
   }
 }
 
 static void seed_losses(run *r, bool cycle) {
   const int batch = r->options->common.batch;
   const cw_plan *plan = r->training;
-  for (int n = 0; n < batch; n++) {
-    const int side = cw_plan_data(plan, r->g.direction)[n] > 0 ? INJECT : REMOVE;
-    cw_plan_gradient(plan, r->g.shift)[n] = (float)(exp(r->trainer.extra[side]) / batch);
+  for (int k = 0; k < r->g.logits; k++) {
+    for (int n = 0; n < batch; n++) {
+      const int side = cw_plan_data(plan, r->g.direction)[n] > 0 ? INJECT : REMOVE;
+      cw_plan_gradient(plan, r->g.shift[k])[n] = (float)(exp(*log_weight(r, k, side)) * shift_unit(r, k) / batch);
+    }
+    memset(cw_plan_gradient(plan, r->g.logit[k]), 0, (size_t)batch * sizeof(float));
   }
   seed(plan, r->g.cycle, batch, cycle ? r->options->cycle : 0);
   seed(plan, r->g.smooth, batch, r->options->smoothness * (cycle ? 0.5 : 1));
   seed(plan, r->g.smooth_back, batch, cycle ? r->options->smoothness * 0.5 : 0);
   seed(plan, r->g.identity, batch, r->options->identity);
   seed(plan, r->g.adversarial, batch, r->options->adversarial);
-  memset(cw_plan_gradient(plan, r->g.logit), 0, (size_t)batch * sizeof(float));
   if (r->judge)
     memset(cw_plan_gradient(plan, r->g.simulated), 0, (size_t)batch * r->batches.samples * sizeof(float));
 }
@@ -321,8 +307,7 @@ static void settle_statistics(run *r) {
     cw_batches_draw(&r->batches, (uint64_t)k, false, cw_plan_data(r->statistics, image), r->labels);
     classify(r, cw_plan_data(r->statistics, image));
     for (int n = 0; n < r->options->common.batch; n++)
-      cw_plan_data(r->statistics, direction)[n] =
-          cw_plan_data(r->classifier, r->classifier_logit)[n] > 0 ? -1.0f : 1.0f;
+      cw_plan_data(r->statistics, direction)[n] = direction_of(r, n);
     cw_plan_set_step(r->statistics, (uint64_t)k);
     cw_plan_forward(r->statistics);
   }
@@ -346,7 +331,8 @@ static terms evaluate(run *r) {
     sum.shift += w * part.shift;
     sum.cycle += w * part.cycle;
     sum.smooth += w * part.smooth;
-    sum.reached += w * part.reached;
+    for (int k = 0; k < r->g.logits; k++)
+      sum.reached[k] += w * part.reached[k];
   }
   return sum;
 }
@@ -362,14 +348,20 @@ static cw_status loop(run *r) {
       continue;
     settle_statistics(r);
     const terms v = evaluate(r);
-    double loss = v.shift + r->options->cycle * v.cycle + r->options->smoothness * v.smooth;
-    /* A smaller warp that misses the margin is no answer to the constrained problem. */
-    if (r->options->objective == CW_OBJECTIVE_CONSTRAINED && v.reached < 0.9 * r->margin)
-      loss += MISSED * (0.9 * r->margin - v.reached);
+    double loss = v.shift + r->options->cycle * v.cycle + r->options->smoothness * v.smooth, logit_shift = 0;
+    double weight[2] = {0, 0};
+    for (int k = 0; k < r->g.logits; k++) {
+      /* A smaller warp that misses the margin is no answer to the constrained problem. */
+      if (r->options->objective == CW_OBJECTIVE_CONSTRAINED && v.reached[k] < REACHED)
+        loss += MISSED * (REACHED - v.reached[k]);
+      logit_shift += v.reached[k] * r->margin[k] / r->g.logits;
+      for (int side = 0; side < 2; side++)
+        weight[side] += exp(*log_weight(r, k, side)) / r->g.logits;
+    }
     cw_trainer_evaluated(&r->trainer, loss, &stop);
     CW_TRY(cw_trainer_log(r->context, &r->trainer, "%d\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\n",
-                          r->trainer.step, t.shift, t.cycle, t.smooth, loss, v.shift, v.reached, v.cycle, v.smooth,
-                          exp(r->trainer.extra[INJECT]), exp(r->trainer.extra[REMOVE])));
+                          r->trainer.step, t.shift, t.cycle, t.smooth, loss, v.shift, logit_shift, v.cycle, v.smooth,
+                          weight[INJECT], weight[REMOVE]));
     CW_TRY(cw_trainer_save(r->context, &r->trainer));
   }
   return cw_progress(r->context, "training the simulator", 1);
@@ -383,12 +375,16 @@ static cw_status check(cw_context *context, const cw_dataset *dataset, const cw_
     return cw_fail(context, CW_ERROR_ARGUMENT, "training a simulator: scans of %d x %d x %d, a network of size %d",
                    size[0], size[1], size[2], side);
   const cw_shape want = CW_SHAPE(CW_BATCH, 1, side, side, side), one = CW_SHAPE(CW_BATCH, 1);
-  if (cw_graph_input_count(classifier) != 1 || cw_graph_output_count(classifier) != 1 ||
-      !cw_shape_equal(cw_value_shape(classifier, cw_graph_input_at(classifier, 0)), &want) ||
-      !cw_shape_equal(cw_value_shape(classifier, cw_graph_output_at(classifier, 0)), &one))
+  const int logits = cw_graph_output_count(classifier);
+  bool fits = cw_graph_input_count(classifier) == 1 && logits > 0 && logits <= CW_MAX_CLASSIFIERS &&
+              cw_shape_equal(cw_value_shape(classifier, cw_graph_input_at(classifier, 0)), &want);
+  for (int k = 0; fits && k < logits; k++)
+    fits = cw_shape_equal(cw_value_shape(classifier, cw_graph_output_at(classifier, k)), &one);
+  if (!fits)
     return cw_fail(context, CW_ERROR_SHAPE,
-                   "training a simulator: expected a classifier of one image N x 1 x %d x %d x %d and one logit", side,
-                   side, side);
+                   "training a simulator: expected a classifier of one image N x 1 x %d x %d x %d and one logit (or up "
+                   "to %d of them)",
+                   side, side, side, CW_MAX_CLASSIFIERS);
   if (o->squarings < 0 || o->squarings > 12 || o->smoothness < 0 || o->cycle < 0 || o->identity < 0 ||
       o->adversarial < 0 || !(o->strain > 0) || o->margin < 0)
     return cw_fail(context, CW_ERROR_ARGUMENT,
@@ -433,7 +429,7 @@ cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, con
   if (status == CW_OK)
     status = build(&r, classifier);
   if (status == CW_OK)
-    status = choose_margin(&r);
+    status = choose_margins(&r);
   if (status == CW_OK)
     status = cw_trainer_create(context, r.simulator, &options->common, fingerprint(&r, classifier),
                                "step\ttraining_shift\ttraining_cycle\ttraining_smooth\tvalidation_loss\t"
@@ -446,16 +442,15 @@ cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, con
   }
   if (status == CW_OK)
     status = cw_trainer_resume(context, &r.trainer);
-  if (status == CW_OK) {
-    cw_plan_set_margin(r.training, (float)r.margin, (float)r.margin);
-    cw_plan_set_margin(r.evaluation, (float)r.margin, (float)r.margin);
+  if (status == CW_OK)
     status = loop(&r);
-  }
   if (status == CW_OK) {
     cw_trainer_restore_best(&r.trainer);
-    if (summary)
-      *summary = (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start,
-                                       r.margin};
+    if (summary) {
+      *summary =
+          (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start, {0}};
+      memcpy(summary->margin, r.margin, sizeof summary->margin);
+    }
     *simulator = r.simulator;
     r.simulator = NULL;
   }

@@ -10,12 +10,12 @@
 #include "Tensor/file.h"
 #include "Training/training_internal.h"
 
-static const char magic[16] = "counterwarp ck 1";
+static const char magic[16] = "counterwarp ck 2";
 
 typedef struct checkpoint {
   char magic[16];
   uint64_t fingerprint, values, curve_length;
-  double best_loss, extra[8];
+  double best_loss, extra[16];
   int32_t step, best_step, stale, reserved;
 } checkpoint;
 

@@ -31,6 +31,21 @@ void cw_batches_free(cw_context *context, cw_batches *batches);
  * flips (if asked for), gain within 10 %, noise of 2 % of the scale. */
 void cw_batches_draw(const cw_batches *batches, uint64_t step, bool augment, float *images, float *labels);
 
+/* ---- the margin ---- */
+
+typedef struct cw_margin_request {
+  const cw_dataset *dataset;
+  const cw_split *split;
+  cw_plan *plan; /* the classifier's, inference */
+  cw_value image, logit;
+  int batch; /* the plan's */
+} cw_margin_request;
+
+/* Distance of the groups' median logits: a scan moved so far looks like a typical member of the other group.  The
+ * smaller one of training scans and of scans kept back (where they hold both groups): on scans that it has learned, a
+ * classifier's logits are inflated.  CW_ERROR_NUMERIC for logits that are not finite, CW_ERROR_ARGUMENT below 1. */
+cw_status cw_choose_margin(cw_context *context, const cw_margin_request *request, double *margin);
+
 /* ---- parameters, Adam, checkpoint, curves ---- */
 
 typedef struct cw_trainer {
@@ -42,7 +57,7 @@ typedef struct cw_trainer {
   float *best;           /* values at the best evaluation */
   double best_loss;
   int step, best_step, stale; /* steps done; evaluations since the best one */
-  double extra[8];            /* the trainer's own state, such as multipliers */
+  double extra[16];           /* the trainer's own state, such as multipliers */
   uint64_t fingerprint;       /* of the run: options and data; a checkpoint of another run is refused */
   char *curve;                /* text of the learning curves so far */
   size_t curve_length, curve_room;

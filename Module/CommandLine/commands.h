@@ -67,7 +67,7 @@ struct ClassifierRequest : TrainingRequest {
 void run_train_classifier(Context &context, const ClassifierRequest &request);
 
 struct SimulatorRequest : TrainingRequest {
-  std::string classifier;
+  std::vector<std::string> classifiers;
   std::optional<std::string> field, objective, norm;
   std::optional<double> margin, smoothness, strain, cycle, identity, adversarial, dropout;
   std::optional<int> cycle_from, squarings, taper;

@@ -60,7 +60,7 @@ void run_demo(Context &context, const DemoRequest &request) {
   step(4, "the simulator");
   SimulatorRequest simulation;
   simulation.cohort = table;
-  simulation.classifier = first;
+  simulation.classifiers = {first};
   simulation.out = simulator;
   simulation.batch = simulator_batch;
   simulation.steps = scaled(simulator_steps, request.effort);

@@ -64,8 +64,8 @@ void run_report(Context &context, const ReportRequest &request) {
     read_model(context, request.simulator, CW_MODEL_SIMULATOR, simulator);
     sources.simulator = provenance_of(*simulator);
     sources.simulator_curve = curve_beside(request.simulator);
-    if (sources.classifier.is_null() && sources.simulator.contains("classifier"))
-      sources.classifier = sources.simulator["classifier"];
+    if (sources.classifier.is_null() && sources.simulator.contains("classifiers"))
+      sources.classifier = sources.simulator["classifiers"].at(0);
   }
   if (!request.group.empty()) {
     sources.group_folder = request.group;

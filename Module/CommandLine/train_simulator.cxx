@@ -1,5 +1,8 @@
 // counterwarp train-simulator: the warp that moves a frozen classifier.
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <numeric>
 
 #include "counterwarp/networks.h"
 #include "counterwarp/warp.h"
@@ -10,17 +13,63 @@ namespace program {
 
 namespace {
 
-// The same subjects as the classifier's where its record knows them, unless a fold is asked for.
-Division divide(Context &context, const SimulatorRequest &request, const cw_table &table, const cw_model &classifier) {
+// One classifier, or several that take the same input.
+struct Classifiers {
+  explicit Classifiers(Context &context) : graph(context) {}
+  std::vector<Model> models;
+  Graph graph;  // all logits
+
+  const cw_preprocessing &preprocessing() const { return models[0]->preprocessing; }
+  bool trained_on(const char *participant) const {
+    return std::any_of(models.begin(), models.end(),
+                       [&](const Model &m) { return cw_strings_contain(&m->trained_on, participant); });
+  }
+  bool knows(const char *participant) const {
+    return trained_on(participant) || std::any_of(models.begin(), models.end(), [&](const Model &m) {
+             return cw_strings_contain(&m->held_out, participant);
+           });
+  }
+};
+
+void read_classifiers(Context &context, const std::vector<std::string> &files, Classifiers &classifiers) {
+  std::vector<const cw_graph *> graphs;
+  for (const std::string &file : files) {
+    Model model(context);
+    read_model(context, file, CW_MODEL_CLASSIFIER, model);
+    classifiers.models.push_back(std::move(model));
+    const cw_preprocessing &own = classifiers.models.back()->preprocessing, &first = classifiers.preprocessing();
+    if (!cw_grid_same(&own.grid, &first.grid, 1e-3) || own.normalization != first.normalization ||
+        own.high != first.high)
+      throw Failure(file + ": prepares scans in another way than " + files[0] +
+                    " (grid or normalisation); classifiers explained together take the same input.");
+    graphs.push_back(classifiers.models.back()->graph);
+  }
+  context.check(cw_network_ensemble(context, graphs.data(), static_cast<int>(graphs.size()), classifiers.graph.out()),
+                files[0]);
+}
+
+// The subjects that no classifier was trained on, where their records know the cohort, unless a fold is asked for.
+Division divide(Context &context, const SimulatorRequest &request, const cw_table &table,
+                const Classifiers &classifiers) {
   if (request.fold || request.folds)
     return divide_by_fold(context, table, request.folds.value_or(5), request.fold.value_or(0), request.fold_seed,
                           request.seed);
-  bool known = false;
-  for (int i = 0; i < table.count; i++)
-    known = known || cw_strings_contain(&classifier.trained_on, table.scans[i].participant) ||
-            cw_strings_contain(&classifier.held_out, table.scans[i].participant);
+  std::vector<bool> held_out(table.count);
+  bool known = false, any = false;
+  for (int i = 0; i < table.count; i++) {
+    const char *participant = table.scans[i].participant;
+    known = known || classifiers.knows(participant);
+    held_out[i] = classifiers.knows(participant) && !classifiers.trained_on(participant);
+    any = any || held_out[i];
+  }
+  if (any)
+    return divide_by(context, table, held_out, request.seed);
+  if (known && classifiers.models.size() > 1)
+    throw Failure(
+        "Each of the cohort's subjects was used to train one of the classifiers, so none is held out; "
+        "--fold K leaves out a fold all the same, --folds 0 nobody.");
   if (known)
-    return divide_by_names(context, table, classifier.held_out, request.seed);
+    return divide_by(context, table, held_out, request.seed);
   context.warn("the classifier's record knows none of the cohort's participants; fold 0 of 5 is held out.");
   return divide_by_fold(context, table, 5, 0, request.fold_seed, request.seed);
 }
@@ -85,7 +134,8 @@ Json simulator_json(const cw_simulator_training_options &options) {
 }
 
 // On the model's grid: controls injected, patients healed.
-Json figures(Context &context, const cw_model &model, const cw_dataset &dataset, const std::vector<int> &rows) {
+Json figures(Context &context, const cw_model &model, const Classifiers &classifiers, const cw_dataset &dataset,
+             const std::vector<int> &rows) {
   const cw_grid &grid = dataset.preprocessing.grid;
   const size_t samples = cw_grid_samples(&grid);
   std::vector<float> field(3 * samples), u(3 * samples), warped(samples), jacobian(samples);
@@ -95,6 +145,7 @@ Json figures(Context &context, const cw_model &model, const cw_dataset &dataset,
     int count = 0, moved = 0, flipped = 0;
     size_t folded = 0;
     std::vector<double> shifts;
+    std::vector<int> each(classifiers.models.size());
     for (const int row : rows) {
       if (dataset.label[row] != group)
         continue;
@@ -110,6 +161,12 @@ Json figures(Context &context, const cw_model &model, const cw_dataset &dataset,
       count++;
       moved += shifts.back() > 0;
       flipped += direction * after > 0;
+      for (size_t k = 0; k < each.size() && each.size() > 1; k++) {
+        float own[2];
+        context.check(cw_model_logits(context, classifiers.models[k].get(), input, 1, &own[0]));
+        context.check(cw_model_logits(context, classifiers.models[k].get(), warped.data(), 1, &own[1]));
+        each[k] += direction * (own[1] - own[0]) > 0;
+      }
     }
     if (!count)
       continue;
@@ -119,6 +176,9 @@ Json figures(Context &context, const cw_model &model, const cw_dataset &dataset,
                                               {"flipped", double(flipped) / count},
                                               {"shift", shift.mean},
                                               {"folded_voxels", folded}};
+    if (each.size() > 1)
+      for (const int share : each)
+        json[group == 0 ? "inject" : "remove"]["moved_by_classifier"].push_back(double(share) / count);
   }
   return json;
 }
@@ -127,16 +187,16 @@ Json figures(Context &context, const cw_model &model, const cw_dataset &dataset,
 
 void run_train_simulator(Context &context, const SimulatorRequest &request) {
   prepare_output(request.out);
-  Model classifier(context);
-  read_model(context, request.classifier, CW_MODEL_CLASSIFIER, classifier);
-  const int size = classifier->preprocessing.grid.size[0];
+  Classifiers classifiers(context);
+  read_classifiers(context, request.classifiers, classifiers);
+  const int size = classifiers.preprocessing().grid.size[0];
   int levels;
-  context.check(cw_network_levels(context, size, &levels), request.classifier);
+  context.check(cw_network_levels(context, size, &levels), request.classifiers[0]);
   Table table(context);
   context.check(cw_table_read(context, request.cohort.c_str(), table.get()));
   if (table->count == 0)
     throw Failure(request.cohort + ": the table holds no scans.");
-  const Division division = divide(context, request, *table, *classifier);
+  const Division division = divide(context, request, *table, classifiers);
 
   cw_simulator_training_options options = read_options(request, size);
   const TrainingFiles files = apply(request, options.common);
@@ -144,7 +204,7 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
   options.common.curve = files.curve.c_str();
 
   Dataset dataset(context);
-  context.check(cw_dataset_load(context, table.get(), &classifier->preprocessing, cw_nifti_read, dataset.get()));
+  context.check(cw_dataset_load(context, table.get(), &classifiers.preprocessing(), cw_nifti_read, dataset.get()));
   context.say("Training a simulator at " + std::to_string(size) + "^3: " + std::to_string(division.train.size()) +
               " scans to train on, " + std::to_string(division.validation.size()) + " to decide when to stop, " +
               std::to_string(division.held_out.size()) + " held out.");
@@ -153,18 +213,19 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
   Graph simulator(context);
   cw_training_summary summary{};
   context.check(
-      cw_train_simulator(context, dataset.get(), &split, classifier->graph, &options, simulator.out(), &summary));
+      cw_train_simulator(context, dataset.get(), &split, classifiers.graph.get(), &options, simulator.out(), &summary));
 
   Model model(context);
   model->kind = CW_MODEL_SIMULATOR;
-  context.check(cw_simulator_join(context, simulator.get(), classifier->graph, options.field, &model->graph));
-  model->preprocessing = classifier->preprocessing;
+  context.check(cw_simulator_join(context, simulator.get(), classifiers.graph.get(), options.field, &model->graph));
+  model->preprocessing = classifiers.preprocessing();
   model->field = options.field;
   record_division(context, *table, division, *model);
-  // Whoever the classifier has learnt from is no held-out subject of the two together.
-  for (int i = 0; i < classifier->trained_on.count; i++)
-    if (!cw_strings_contain(&model->trained_on, classifier->trained_on.item[i]))
-      context.check(cw_strings_append(context, &model->trained_on, classifier->trained_on.item[i]));
+  // Whoever a classifier has learnt from is no held-out subject of all together.
+  for (const Model &classifier : classifiers.models)
+    for (int i = 0; i < classifier->trained_on.count; i++)
+      if (!cw_strings_contain(&model->trained_on, classifier->trained_on.item[i]))
+        context.check(cw_strings_append(context, &model->trained_on, classifier->trained_on.item[i]));
   record_template(context, *dataset, division, *model);
   Json provenance;
   provenance["about"] = "Simulator trained by counterwarp. For research use only.";
@@ -177,12 +238,17 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
   provenance["options"] = simulator_json(options);
   provenance["steps"] = summary.steps;
   provenance["best_step"] = summary.best_step;
-  provenance["margin"] = summary.margin;
+  provenance["margin"] = std::accumulate(summary.margin, summary.margin + classifiers.models.size(), 0.0) /
+                         static_cast<double>(classifiers.models.size());
+  provenance["margins"] = std::vector<double>(summary.margin, summary.margin + classifiers.models.size());
   provenance["validation_loss"] = summary.best_loss;
-  const Json held_out = figures(context, *model, *dataset, division.held_out);
+  const Json held_out = figures(context, *model, classifiers, *dataset, division.held_out);
   provenance["held_out"] = held_out;
-  if (classifier->provenance && Json::accept(classifier->provenance))
-    provenance["classifier"] = Json::parse(classifier->provenance);
+  Json records = Json::array();
+  for (const Model &classifier : classifiers.models)
+    records.push_back(
+        classifier->provenance && Json::accept(classifier->provenance) ? Json::parse(classifier->provenance) : Json());
+  provenance["classifiers"] = records;
   record_provenance(context, provenance, *model);
   context.check(cw_model_write(context, request.out.c_str(), model.get()));
   remove_file(files.checkpoint);
@@ -201,8 +267,11 @@ void add_train_simulator(Program &program) {
       "counterwarp train-simulator --cohort cohort/participants.tsv --classifier classifier.onnx --out simulator.onnx");
   add_training_options(command, *request);
   command
-      ->add_option("--classifier", request->classifier,
-                   "The classifier to explain; its held-out subjects are held out here too, unless --fold is given")
+      ->add_option("--classifier", request->classifiers,
+                   "The classifier to explain; its held-out subjects are held out here too, unless --fold is given.  "
+                   "Several (seeds, folds of one study) are moved together, up to 8")
+      ->expected(1, CW_MAX_CLASSIFIERS)
+      ->delimiter(',')
       ->required();
   command->add_option("--field", request->field, "What the network gives: velocity (no folds) or displacement")
       ->check(CLI::IsMember({"velocity", "displacement"}));

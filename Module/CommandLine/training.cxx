@@ -79,10 +79,10 @@ Division divide_by_fold(Context &context, const cw_table &table, int folds, int 
   return division;
 }
 
-Division divide_by_names(Context &context, const cw_table &table, const cw_strings &held_out, uint64_t seed) {
+Division divide_by(Context &context, const cw_table &table, const std::vector<bool> &held_out, uint64_t seed) {
   Division division;
   for (int i = 0; i < table.count; i++)
-    (cw_strings_contain(&held_out, table.scans[i].participant) ? division.held_out : division.train).push_back(i);
+    (held_out[i] ? division.held_out : division.train).push_back(i);
   part_validation(context, table, seed, division);
   return division;
 }

@@ -15,8 +15,8 @@ struct Division {
 // Fold `fold` of `folds` is held out (folds 0: nobody); about a tenth of the others decide when to stop.
 Division divide_by_fold(Context &context, const cw_table &table, int folds, int fold, uint64_t fold_seed,
                         uint64_t seed);
-// The named participants are held out.
-Division divide_by_names(Context &context, const cw_table &table, const cw_strings &held_out, uint64_t seed);
+// held_out: for each of the table's scans.
+Division divide_by(Context &context, const cw_table &table, const std::vector<bool> &held_out, uint64_t seed);
 
 // The common options on a command.
 void add_training_options(CLI::App *command, TrainingRequest &request);

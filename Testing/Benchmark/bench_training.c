@@ -60,7 +60,7 @@ static void build_training(job *j, int size) {
   need(c, cw_plan_create(c, j->graph, &options, &j->plan));
   options.mode = CW_INFERENCE;
   need(c, cw_plan_create(c, j->classifier, &options, &j->before));
-  cw_plan_set_margin(j->plan, 12.5f, 12.5f);
+  cw_plan_set_margin(j->plan, CW_NONE, 12.5f, 12.5f);
   const cw_value outputs[5] = {g.shift, g.cycle, g.smooth, g.smooth_back, g.logit};
   const float weights[5] = {1, 100, 1, 1, 0};
   for (int i = 0; i < 5; i++)

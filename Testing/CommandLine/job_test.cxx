@@ -112,6 +112,33 @@ TEST(Job, FromNothingToThePage) {
   EXPECT_FALSE(std::filesystem::exists(job.simulator + ".checkpoint"));
   EXPECT_GE(rows_of(job.simulator + ".curve.tsv").size(), 3u);
 
+  // Several classifiers at once; one that prepares scans in another way does not fit.
+  const std::string pair = folder.name("pair.onnx");
+  const Arguments several = {"train-simulator",
+                             "--cohort",
+                             job.table,
+                             "--classifier",
+                             job.classifier,
+                             "--classifier",
+                             folder.name("second.onnx"),
+                             "--out",
+                             pair,
+                             "--steps",
+                             "1",
+                             "--batch",
+                             "2",
+                             "--margin",
+                             "1"};
+  job.done(several);
+  EXPECT_TRUE(std::filesystem::exists(pair));
+  job.done({"train-classifier", "--cohort", job.table, "--out", folder.name("other.onnx"), "--steps", "2", "--batch",
+            "2", "--normalize", "none"});
+  Arguments unlike = several;
+  unlike[6] = folder.name("other.onnx");
+  const Outcome refused = run(unlike);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.err.find("prepares scans in another way"), std::string::npos) << refused.err;
+
   // Going on from a model: nobody held out here has taught it, so nothing is to be warned about; with another fold some
   // have.
   const Arguments more = {"train-classifier",

@@ -69,14 +69,15 @@ TEST(LossShift, MarginsOfTheTwoDirections) {
     cw_plan_data(plan, in[2])[n] = direction[n];
     cw_plan_gradient(plan, y)[n] = 1;
   }
-  cw_plan_set_margin(plan, 1, 10);
+  cw_plan_set_margin(plan, CW_NONE, 1, 10);
   cw_plan_forward(plan);
   cw_plan_backward(plan);
   EXPECT_EQ(cw_plan_data(plan, y)[0], 0);   // 1 - 2: reached
   EXPECT_EQ(cw_plan_data(plan, y)[1], 12);  // 10 + 2
   EXPECT_EQ(cw_plan_gradient(plan, in[0])[0], 0);
   EXPECT_EQ(cw_plan_gradient(plan, in[0])[1], 1);
-  cw_plan_set_margin(plan, 5, 0);
+  cw_plan_set_margin(plan, in[1], 7, 7);  // no such loss: nothing changes
+  cw_plan_set_margin(plan, y, 5, 0);
   cw_plan_forward(plan);
   EXPECT_EQ(cw_plan_data(plan, y)[0], 3);
   EXPECT_EQ(cw_plan_data(plan, y)[1], 2);

@@ -185,8 +185,8 @@ float *cw_plan_data(const cw_plan *plan, cw_value value);
 float *cw_plan_gradient(const cw_plan *plan, cw_value value);
 /* Step number: keys dropout's random numbers. */
 void cw_plan_set_step(cw_plan *plan, uint64_t step);
-/* Margin b of every LOSS_SHIFT node: inject for o > 0, remove for o < 0. */
-void cw_plan_set_margin(cw_plan *plan, float inject, float remove);
+/* Margin b of the LOSS_SHIFT node that gives `loss` (CW_NONE: of all): inject for o > 0, remove for o < 0. */
+void cw_plan_set_margin(cw_plan *plan, cw_value loss, float inject, float remove);
 
 /* Runs the nodes.  Inputs are read from cw_plan_data. */
 void cw_plan_forward(cw_plan *plan);

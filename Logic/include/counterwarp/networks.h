@@ -26,6 +26,13 @@ cw_status cw_network_simulator(cw_context *context, const cw_simulator_options *
 /* Number of poolings for a size: floor(log2(size / 4)).  CW_ERROR_ARGUMENT unless 32..128 and divisible by 16. */
 cw_status cw_network_levels(cw_context *context, int size, int *levels);
 
+#define CW_MAX_CLASSIFIERS 8
+
+/* Classifiers of the same input side by side (copies): input "image", their logits as outputs in order.
+ * CW_ERROR_SHAPE unless each has one image, as the first has, and one logit [N,1]; CW_ERROR_ARGUMENT for none or more
+ * than CW_MAX_CLASSIFIERS. */
+cw_status cw_network_ensemble(cw_context *context, const cw_graph *const *classifiers, int count, cw_graph **graph);
+
 #ifdef __cplusplus
 }
 #endif

@@ -36,7 +36,7 @@ typedef struct cw_training_summary {
   int steps, best_step;
   double best_loss; /* validation loss of the weights that were kept */
   double seconds;
-  double margin; /* simulator: the logit shift that was asked for */
+  double margin[CW_MAX_CLASSIFIERS]; /* simulator: the logit shift that was asked for, of each classifier */
 } cw_training_summary;
 
 /* Defaults: 800 steps of Adam 5e-4 (one cycle), weight decay 1e-4, batch 16. */
@@ -77,13 +77,15 @@ typedef struct cw_simulator_training_options {
 /* Defaults of an objective.  Constrained: velocity, isotropic smoothness 300 (strain 0.1), cycle 300, the margin from
  * the classifier's own logits.  Paper: displacement, absolute smoothness 1e-3, cycle 1, margin 12.5. */
 cw_simulator_training_options cw_simulator_training_defaults(int size, cw_objective objective);
-/* Trains a simulator for a frozen classifier graph.  simulator is created: inputs "image", "direction"; output
+/* Trains a simulator for a frozen classifier graph, or for several at once (cw_network_ensemble): all their logits are
+ * moved, each by its own margin.  simulator is created: inputs "image", "direction"; output
  * "field". */
 cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, const cw_split *split,
                              const cw_graph *classifier, const cw_simulator_training_options *options,
                              cw_graph **simulator, cw_training_summary *summary);
 
-/* One graph for a simulator's file: field network and classifier side by side (copies), as model.h describes. */
+/* One graph for a simulator's file: field network and classifier side by side (copies), as model.h describes.  The
+ * logit of several classifiers is their mean. */
 cw_status cw_simulator_join(cw_context *context, const cw_graph *simulator, const cw_graph *classifier,
                             cw_field_model field, cw_graph **graph);
 

@@ -1,0 +1,60 @@
+/* How far a classifier's logit must move: chosen from its own logits. */
+#include <math.h>
+#include <string.h>
+
+#include "Training/training_internal.h"
+
+static double median(float *values, int count) {
+  for (int i = 1; i < count; i++) {
+    const float v = values[i];
+    int k = i;
+    for (; k > 0 && values[k - 1] > v; k--)
+      values[k] = values[k - 1];
+    values[k] = v;
+  }
+  return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
+}
+
+/* Distance between the two groups' median logits over some scans; 0 where a group is missing. */
+static cw_status median_distance(cw_context *context, const cw_margin_request *r, const int *scans, int total,
+                                 double *distance) {
+  const size_t samples = cw_grid_samples(&r->dataset->preprocessing.grid);
+  float *logits[2] = {cw_allocate(context, (size_t)total + 1, sizeof(float)),
+                      cw_allocate(context, (size_t)total + 1, sizeof(float))};
+  int count[2] = {0, 0};
+  const bool ready = logits[0] && logits[1];
+  float *in = cw_plan_data(r->plan, r->image);
+  for (int i = 0; ready && i < total; i += r->batch) {
+    const int n = total - i < r->batch ? total - i : r->batch;
+    for (int k = 0; k < n; k++)
+      memcpy(in + (size_t)k * samples, r->dataset->samples + (size_t)scans[i + k] * samples, samples * sizeof(float));
+    cw_plan_forward(r->plan);
+    for (int k = 0; k < n; k++) {
+      const int group = r->dataset->label[scans[i + k]] != 0;
+      logits[group][count[group]++] = cw_plan_data(r->plan, r->logit)[k];
+    }
+  }
+  *distance = 0;
+  if (ready && count[0] && count[1])
+    *distance = median(logits[1], count[1]) - median(logits[0], count[0]);
+  cw_release(context, logits[0]);
+  cw_release(context, logits[1]);
+  return ready ? CW_OK : CW_ERROR_MEMORY;
+}
+
+cw_status cw_choose_margin(cw_context *context, const cw_margin_request *r, double *margin) {
+  double kept_back;
+  CW_TRY(median_distance(context, r, r->split->train, r->split->train_count, margin));
+  CW_TRY(median_distance(context, r, r->split->validation, r->split->validation_count, &kept_back));
+  if (kept_back >= 1 && kept_back < *margin)
+    *margin = kept_back;
+  if (!isfinite(*margin))
+    return cw_fail(context, CW_ERROR_NUMERIC, "training a simulator: the classifier's logits are not finite");
+  if (*margin < 1)
+    return cw_fail(
+        context, CW_ERROR_ARGUMENT,
+        "training a simulator: the classifier's median logits differ by %.3g between the groups; expected at "
+        "least 1 (or give a margin)",
+        *margin);
+  return CW_OK;
+}
