@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cohort_internal.h"
+#include "Tensor/part.h"
 
 /* Puts the scan's name before the message of a failure. */
 static cw_status name_failure(cw_context *context, cw_status status, const cw_scan *scan) {
@@ -38,7 +39,9 @@ static cw_status load(cw_context *context, const cw_table *table, cw_image_reade
   for (int i = 0; i < table->count; i++) {
     const cw_scan *scan = &table->scans[i];
     CW_TRY(cw_progress(context, "reading scans", (double)i / table->count));
+    const cw_part outer = cw_part_enter(context, "reading scans", (double)i / table->count, (i + 1.0) / table->count);
     const cw_status status = load_scan(context, scan, &dataset->preprocessing, read, dataset->samples + i * n);
+    cw_part_leave(context, outer);
     if (status == CW_ERROR_MEMORY || status == CW_ERROR_CANCELLED)
       return status;
     if (status != CW_OK)

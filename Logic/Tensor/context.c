@@ -1,15 +1,16 @@
-#include "counterwarp/context.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "Tensor/part.h"
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
 struct cw_context {
   cw_context_options options;
+  cw_part part;
   char message[512];
 };
 
@@ -45,6 +46,7 @@ cw_status cw_context_create(const cw_context_options *options, cw_context **cont
   if (!*context)
     return CW_ERROR_MEMORY;
   (*context)->options = o;
+  (*context)->part = (cw_part){NULL, 0, 1};
   (*context)->message[0] = '\0';
   return CW_OK;
 }
@@ -85,9 +87,24 @@ void cw_warn(cw_context *context, const char *format, ...) {
   context->options.warn(context->options.user, sentence);
 }
 
+cw_part cw_part_enter(cw_context *context, const char *stage, double from, double to) {
+  const cw_part outer = context->part;
+  const double length = outer.to - outer.from;
+  const cw_part part = {outer.stage ? outer.stage : stage, outer.from + from * length, outer.from + to * length};
+  context->part = part;
+  return outer;
+}
+
+void cw_part_leave(cw_context *context, cw_part outer) {
+  context->part = outer;
+}
+
 cw_status cw_progress(cw_context *context, const char *stage, double fraction) {
-  if (context->options.progress && !context->options.progress(context->options.user, stage, fraction))
-    return cw_fail(context, CW_ERROR_CANCELLED, "%s: cancelled", stage);
+  const cw_part *part = &context->part;
+  const char *name = part->stage ? part->stage : stage;
+  const double whole = part->from + fraction * (part->to - part->from);
+  if (context->options.progress && !context->options.progress(context->options.user, name, whole))
+    return cw_fail(context, CW_ERROR_CANCELLED, "%s: cancelled", name);
   return CW_OK;
 }
 

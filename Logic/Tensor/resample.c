@@ -161,15 +161,22 @@ static void row_linear(const row *r, const float *in, const int size[3], float g
   row_border(r, in, size, r->inside_end, r->touch_end, gain, out);
 }
 
-/* Mean over parts[0] x parts[1] x parts[2] points of each output voxel; one point is plain trilinear sampling. */
-static void resample_linear(const cw_volume *in, const cw_affine *map, const int parts[3], cw_volume *out,
-                            int threads) {
+/* Slices that make up about four million points, so that progress is heard of every now and then. */
+static int slices_at_once(const cw_volume *out, int points) {
+  const double slice = (double)out->grid.size[0] * out->grid.size[1] * out->components * points;
+  return (int)fmax(1, fmin(out->grid.size[2], 4e6 / slice));
+}
+
+/* Mean over parts[0] x parts[1] x parts[2] points of each voxel of slices [begin, end); one point is plain trilinear
+ * sampling. */
+static void resample_slices(const cw_volume *in, const cw_affine *map, const int parts[3], int begin, int end,
+                            cw_volume *out, int threads) {
   (void)threads; /* unused without OpenMP */
   const int *n = out->grid.size, *size = in->grid.size;
   const size_t in_samples = cw_grid_samples(&in->grid), out_samples = cw_grid_samples(&out->grid);
   const float gain = 1.0f / (float)(parts[0] * parts[1] * parts[2]);
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (int k = 0; k < n[2]; k++) {
+  for (int k = begin; k < end; k++) {
     for (int j = 0; j < n[1]; j++) {
       const size_t at = ((size_t)k * n[1] + j) * n[0];
       for (int c = 0; c < out->components; c++)
@@ -185,12 +192,22 @@ static void resample_linear(const cw_volume *in, const cw_affine *map, const int
   }
 }
 
+static cw_status resample_linear(cw_context *context, const cw_volume *in, const cw_affine *map, const int parts[3],
+                                 cw_volume *out) {
+  const int slices = out->grid.size[2], at_once = slices_at_once(out, parts[0] * parts[1] * parts[2]);
+  for (int begin = 0; begin < slices; begin += at_once) {
+    const int end = slices - begin < at_once ? slices : begin + at_once;
+    resample_slices(in, map, parts, begin, end, out, thread_count(context, end - begin));
+    CW_TRY(cw_progress(context, "resample", (double)end / slices));
+  }
+  return CW_OK;
+}
+
 cw_status cw_volume_resample(cw_context *context, const cw_volume *in, const cw_affine *between, cw_volume *out) {
   cw_affine map;
   CW_TRY(map_indices(context, in, between, out, &map));
   const int parts[3] = {1, 1, 1};
-  resample_linear(in, &map, parts, out, thread_count(context, out->grid.size[2]));
-  return CW_OK;
+  return resample_linear(context, in, &map, parts, out);
 }
 
 cw_status cw_volume_resample_mean(cw_context *context, const cw_volume *in, const cw_affine *between, cw_volume *out) {
@@ -202,8 +219,7 @@ cw_status cw_volume_resample_mean(cw_context *context, const cw_volume *in, cons
     const double length = hypot(hypot(map.m[0][axis], map.m[1][axis]), map.m[2][axis]);
     parts[axis] = (int)fmax(1, fmin(MAX_SUBSAMPLES, ceil(length - 1e-3)));
   }
-  resample_linear(in, &map, parts, out, thread_count(context, out->grid.size[2]));
-  return CW_OK;
+  return resample_linear(context, in, &map, parts, out);
 }
 
 cw_status cw_volume_resample_labels(cw_context *context, const cw_volume *in, const cw_affine *between,

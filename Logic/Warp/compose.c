@@ -1,4 +1,6 @@
 /* Composition of displacement fields, and its adjoint.  The sampled field is held at its border. */
+#include "Warp/compose.h"
+
 #include "counterwarp/warp.h"
 #include "Warp/block.h"
 #include "Warp/grid_cell.h"
@@ -143,13 +145,28 @@ CW_CLONES static void compose_backward_row(const int size[3], int j, int k, cons
     backward_voxel(size, i, j, k, a, b, grad_w, grad_a, grad_b);
 }
 
+typedef struct compose_work {
+  const int *size;
+  const float *a, *b;
+  float *w;
+} compose_work;
+
+static void compose_slices(void *user, int slab, int begin, int end) {
+  const compose_work *work = user;
+  (void)slab;
+  for (int k = begin; k < end; k++)
+    for (int j = 0; j < work->size[1]; j++)
+      compose_forward_row(work->size, j, k, work->a, work->b, work->w);
+}
+
+cw_status cw_compose_run(const cw_crew *crew, const int size[3], const float *a, const float *b, float *w) {
+  compose_work work = {size, a, b, w};
+  return cw_crew_run(crew, size[2], (size_t)size[0] * (size_t)size[1], compose_slices, &work);
+}
+
 void cw_compose_forward(const int size[3], const float *a, const float *b, float *w, int threads) {
-  const int team = cw_team(threads, size[2]);
-  (void)team; /* unused without OpenMP */
-#pragma omp parallel for schedule(static) num_threads(team)
-  for (int k = 0; k < size[2]; k++)
-    for (int j = 0; j < size[1]; j++)
-      compose_forward_row(size, j, k, a, b, w);
+  const cw_crew crew = {threads, NULL, "", 0, 1};
+  (void)cw_compose_run(&crew, size, a, b, w);
 }
 
 void cw_compose_backward(const int size[3], const float *a, const float *b, const float *grad_w, float *grad_a,

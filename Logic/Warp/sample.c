@@ -87,32 +87,34 @@ static bool is_small(const int size[3]) {
   return size[0] < CW_LANES || size[1] < 2 || size[2] < 2;
 }
 
-CW_CLONES static void sample_forward_row(const int size[3], int channels, int j, int k, const float *in,
-                                         const float *ux, const float *uy, const float *uz, float *out) {
+CW_CLONES static void sample_forward_row(const int size[3], int channels, int first, int j, int k, int n,
+                                         const float *in, const float *ux, const float *uy, const float *uz,
+                                         size_t out_samples, float *out) {
   const size_t samples = cw_samples(size), row = (size_t)size[0], plane = row * size[1];
-  const int n = size[0], lanes = is_small(size) ? n : CW_LANES;
+  const int lanes = is_small(size) || n < CW_LANES ? n : CW_LANES;
   for (int next = 0; next < n; next += lanes) {
     const int i = next < n - lanes ? next : n - lanes; /* the last block overlaps the one before */
     cw_block block;
-    const cw_block_kind kind =
-        lanes == CW_LANES ? cw_block_place(size, i, j, k, ux + i, uy + i, uz + i, false, &block) : CW_BLOCK_VOXELS;
+    const cw_block_kind kind = lanes == CW_LANES
+                                   ? cw_block_place(size, first + i, j, k, ux + i, uy + i, uz + i, false, &block)
+                                   : CW_BLOCK_VOXELS;
     if (kind == CW_BLOCK_SCATTERED && !block.held) {
-      const size_t at = (size_t)k * plane + (size_t)j * row + (size_t)i;
+      const size_t at = (size_t)k * plane + (size_t)j * row + (size_t)(first + i);
       for (int channel = 0; channel < channels; channel++)
-        cw_block_sample_scattered(&block, in + channel * samples + at, row, plane, out + channel * samples + i);
+        cw_block_sample_scattered(&block, in + channel * samples + at, row, plane, out + channel * out_samples + i);
       continue;
     }
     if (kind == CW_BLOCK_DENSE && !block.held) {
       for (int channel = 0; channel < channels; channel++)
         cw_block_sample(&block, in + channel * samples, row, plane, 0, 1,
-                        (float(*)[CW_LANES])(out + channel * samples + i));
+                        (float(*)[CW_LANES])(out + channel * out_samples + i));
       continue;
     }
     for (int at = next; at < i + lanes; at++) {
       corner_set c = {0};
-      const bool touches = corners_at(size, at, j, k, ux[at], uy[at], uz[at], &c);
+      const bool touches = corners_at(size, first + at, j, k, ux[at], uy[at], uz[at], &c);
       for (int channel = 0; channel < channels; channel++)
-        out[channel * samples + at] = touches ? value_at(&c, in + channel * samples) : 0;
+        out[channel * out_samples + at] = touches ? value_at(&c, in + channel * samples) : 0;
     }
   }
 }
@@ -158,9 +160,9 @@ CW_CLONES static void sample_backward_row(const int size[3], int channels, int j
     backward_voxel(size, channels, i, j, k, in, u, grad_out, grad_in, grad_u);
 }
 
-void cw_sample_row(const int size[3], int channels, int j, int k, const float *in, const float *ux, const float *uy,
-                   const float *uz, float *out) {
-  sample_forward_row(size, channels, j, k, in, ux, uy, uz, out);
+void cw_sample_row(const int size[3], int channels, const int first[3], int n, const float *in, const float *ux,
+                   const float *uy, const float *uz, size_t out_samples, float *out) {
+  sample_forward_row(size, channels, first[0], first[1], first[2], n, in, ux, uy, uz, out_samples, out);
 }
 
 void cw_warp_forward(const int size[3], int channels, const float *in, const float *u, float *out, int threads) {
@@ -171,7 +173,8 @@ void cw_warp_forward(const int size[3], int channels, const float *in, const flo
   for (int k = 0; k < size[2]; k++)
     for (int j = 0; j < size[1]; j++) {
       const size_t at = ((size_t)k * size[1] + j) * size[0];
-      sample_forward_row(size, channels, j, k, in, u + at, u + samples + at, u + 2 * samples + at, out + at);
+      sample_forward_row(size, channels, 0, j, k, size[0], in, u + at, u + samples + at, u + 2 * samples + at, samples,
+                         out + at);
     }
 }
 

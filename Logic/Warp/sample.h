@@ -1,10 +1,12 @@
-/* Internal: one row of a warped image. */
+/* Internal: samples of an image near a row of it. */
 #ifndef COUNTERWARP_WARP_SAMPLE_H
 #define COUNTERWARP_WARP_SAMPLE_H
 
-/* out[channel][i] = in[channel](i + ux[i], j + uy[i], k + uz[i]), trilinear, zero outside; channels of in and out lie a
- * volume apart, the displacements (voxels) are those of the row alone. */
-void cw_sample_row(const int size[3], int channels, int j, int k, const float *in, const float *ux, const float *uy,
-                   const float *uz, float *out);
+#include <stddef.h>
+
+/* out[channel * out_samples + i] = in[channel](first[0] + i + ux[i], first[1] + uy[i], first[2] + uz[i]) for i below n,
+ * trilinear, zero outside; displacements in voxels.  first[] .. first[0] + n - 1 are samples of in. */
+void cw_sample_row(const int size[3], int channels, const int first[3], int n, const float *in, const float *ux,
+                   const float *uy, const float *uz, size_t out_samples, float *out);
 
 #endif

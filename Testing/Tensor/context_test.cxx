@@ -4,6 +4,9 @@
 #include <set>
 
 #include "Tensor/test_context.h"
+extern "C" {
+#include "Tensor/part.h"
+}
 
 TEST(Context, DefaultsWithoutOptions) {
   cw_context *context = nullptr;
@@ -61,6 +64,26 @@ TEST(Context, ProgressCancels) {
   context.cancel = true;
   EXPECT_EQ(cw_progress(context, "training", 0.5), CW_ERROR_CANCELLED);
   EXPECT_NE(context.message().find("training"), std::string::npos);
+}
+
+// A call inside a call: one stage is heard of, and its fraction does not fall.
+TEST(Context, ProgressOfPartsIsThatOfTheWhole) {
+  TestContext context;
+  const cw_part whole = cw_part_enter(context, "simulate", 0.5, 0.9);
+  EXPECT_EQ(cw_progress(context, "resample", 0.5), CW_OK);
+  EXPECT_EQ(context.stages.back(), "simulate");
+  EXPECT_NEAR(context.fraction, 0.7, 1e-12);
+  const cw_part part = cw_part_enter(context, "warp", 0.5, 1);
+  EXPECT_EQ(cw_progress(context, "slices", 0.5), CW_OK);
+  EXPECT_EQ(context.stages.back(), "simulate");
+  EXPECT_NEAR(context.fraction, 0.8, 1e-12);
+  cw_part_leave(context, part);
+  EXPECT_EQ(cw_progress(context, "resample", 1), CW_OK);
+  EXPECT_NEAR(context.fraction, 0.9, 1e-12);
+  cw_part_leave(context, whole);
+  EXPECT_EQ(cw_progress(context, "resample", 1), CW_OK);
+  EXPECT_EQ(context.stages.back(), "resample");
+  EXPECT_EQ(context.fraction, 1);
 }
 
 TEST(Context, MemoryIsAlignedAndAccounted) {

@@ -1,0 +1,22 @@
+/* Internal: what the functions on views share. */
+#ifndef COUNTERWARP_WARP_VIEW_INTERNAL_H
+#define COUNTERWARP_WARP_VIEW_INTERNAL_H
+
+#include "counterwarp/view.h"
+#include "Tensor/crew.h"
+
+/* A crew of the context's threads for a whole stage. */
+static inline cw_crew cw_context_crew(cw_context *context, const char *stage) {
+  const cw_crew crew = {cw_context_threads(context), context, stage, 0, 1};
+  return crew;
+}
+
+/* CW_ERROR_ARGUMENT without samples, CW_ERROR_SHAPE unless there are `components` of them; the grid is checked. */
+cw_status cw_view_check(cw_context *context, const char *what, const cw_view *view, int components);
+/* CW_ERROR_SHAPE unless the sizes are the same. */
+cw_status cw_view_check_size(cw_context *context, const char *what, const cw_view *view, const int size[3]);
+
+/* Whether two grids map every index to the same point, up to rounding. */
+bool cw_view_same_world(const cw_grid *a, const cw_grid *b);
+
+#endif
