@@ -5,6 +5,7 @@
 #include "counterwarp/results.h"
 #include "counterwarp/warp.h"
 #include "Networks/model_check.h"
+#include "Tensor/part.h"
 
 enum {
   ZERO = CW_CURVE_POINTS / 2,   /* the curve's strength 0 */
@@ -13,6 +14,7 @@ enum {
 };
 
 static const char *const STAGE = "simulate";
+#define TRY_PART(from, to, call) CW_TRY_PART(context, STAGE, from, to, call)
 
 /* One call's memory on the model's grid, in one block.  Fields are [3][nz][ny][nx], in voxels. */
 typedef struct work {
@@ -48,10 +50,11 @@ static cw_status work_create(cw_context *context, const cw_model *model, work *w
   return CW_OK;
 }
 
-/* Length in mm of the voxel displacement at a sample. */
-static double length_mm(const work *w, const float *u, size_t at) {
-  const double(*m)[4] = w->model->preprocessing.grid.to_world.m;
-  const double x = u[at], y = u[w->samples + at], z = u[2 * w->samples + at];
+/* Length in mm of a voxel displacement on the model's grid. */
+static double length_mm(const cw_model *model, const float *u, size_t at) {
+  const double(*m)[4] = model->preprocessing.grid.to_world.m;
+  const size_t samples = cw_grid_samples(&model->preprocessing.grid);
+  const double x = u[at], y = u[samples + at], z = u[2 * samples + at];
   double square = 0;
   for (int r = 0; r < 3; r++) {
     const double mm = m[r][0] * x + m[r][1] * y + m[r][2] * z;
@@ -60,20 +63,35 @@ static double length_mm(const work *w, const float *u, size_t at) {
   return sqrt(square);
 }
 
-/* The field on the scan's own grid, and what follows from it there. */
-static cw_status at_full_resolution(cw_context *context, const work *w, const cw_volume *scan,
+static void magnitude(const cw_model *model, const float *u, cw_simulation *s) {
+  const size_t samples = cw_grid_samples(&model->preprocessing.grid);
+  double sum = 0;
+  for (size_t i = 0; i < samples; i++) {
+    const double mm = length_mm(model, u, i);
+    sum += mm;
+    s->largest = fmax(s->largest, mm);
+  }
+  s->mean = sum / (double)samples;
+}
+
+/* The displacement u of the model's grid as a field on the scan's own grid, and what follows from it there. */
+static cw_status at_full_resolution(cw_context *context, const cw_model *model, const float *u, const cw_volume *scan,
                                     const cw_affine *transform, cw_simulation *s) {
   cw_affine align; /* scan's space -> model's space */
   if (transform)
     CW_TRY(cw_affine_invert(context, transform, &align));
   cw_volume field = {0};
-  CW_TRY(cw_field_from_voxels(context, &w->model->preprocessing.grid, w->u, &field));
+  CW_TRY(cw_field_from_voxels(context, &model->preprocessing.grid, u, &field));
+  const cw_part outer = cw_part_enter(context, STAGE, 0, 0.5);
   const cw_status status = cw_field_carry(context, &field, transform ? &align : NULL, &scan->grid, &s->field);
+  cw_part_leave(context, outer);
   cw_volume_free(context, &field);
   CW_TRY(status);
-  CW_TRY(cw_volume_warp(context, scan, &s->field, &s->image));
-  CW_TRY(cw_volume_jacobian(context, &s->field, false, &s->jacobian, &s->folded));
-  return cw_volume_jacobian(context, &s->field, true, &s->log_jacobian, NULL);
+  TRY_PART(0.5, 0.8, cw_volume_warp(context, scan, &s->field, &s->image));
+  TRY_PART(0.8, 0.9, cw_volume_jacobian(context, &s->field, false, &s->jacobian, &s->folded));
+  TRY_PART(0.9, 1, cw_volume_jacobian(context, &s->field, true, &s->log_jacobian, NULL));
+  magnitude(model, u, s);
+  return CW_OK;
 }
 
 /* Classifier inputs along the slider: exp(t v(x, +1)) for t > 0, exp(|t| v(x, -1)) for t < 0, the scan at 0. */
@@ -85,6 +103,7 @@ static cw_status curve_inputs(cw_context *context, const work *w, cw_simulation 
       continue;
     CW_TRY(cw_model_displacement(context, w->model, w->network[t > 0], fabsf(t), w->scratch[0]));
     cw_warp_forward(w->size, 1, w->scan, w->scratch[0], w->inputs + w->samples * i, w->threads);
+    CW_TRY(cw_progress(context, STAGE, (i + 1.0) / CW_CURVE_POINTS));
   }
   return CW_OK;
 }
@@ -99,16 +118,6 @@ static bool is_monotone(const cw_simulation *s, float direction) {
     if (!(step * (s->curve_logit[i + step] - s->curve_logit[i]) > ROUNDING * fabs(s->curve_logit[i])))
       return false;
   return true;
-}
-
-static void magnitude(const work *w, cw_simulation *s) {
-  double sum = 0;
-  for (size_t i = 0; i < w->samples; i++) {
-    const double mm = length_mm(w, w->u, i);
-    sum += mm;
-    s->largest = fmax(s->largest, mm);
-  }
-  s->mean = sum / (double)w->samples;
 }
 
 /* Largest |phi(phi^-1(x)) - x| over the voxels whose phi^-1(x) lies inside the box. */
@@ -129,7 +138,7 @@ static cw_status inverse_error(cw_context *context, const work *w, const float *
           inside = inside && q >= 0 && q <= (float)(w->size[axis] - 1);
         }
         if (inside)
-          *error = fmax(*error, length_mm(w, round, at));
+          *error = fmax(*error, length_mm(w->model, round, at));
       }
   return CW_OK;
 }
@@ -155,24 +164,24 @@ static cw_status simulate(cw_context *context, const work *w, const cw_volume *s
   const cw_preprocessing *preprocessing = &w->model->preprocessing;
   const float *network = w->network[direction > 0];
   CW_TRY(cw_progress(context, STAGE, 0));
-  CW_TRY(cw_preprocess(context, preprocessing, scan, transform, w->scan));
+  TRY_PART(0, 0.1, cw_preprocess(context, preprocessing, scan, transform, w->scan));
   CW_TRY(cw_model_fields(context, w->model, w->scan, 1, -1, w->network[0]));
+  CW_TRY(cw_progress(context, STAGE, 0.15));
   CW_TRY(cw_model_fields(context, w->model, w->scan, 1, 1, w->network[1]));
   CW_TRY(cw_model_displacement(context, w->model, network, strength, w->u));
   CW_TRY(cw_progress(context, STAGE, 0.2));
 
-  CW_TRY(at_full_resolution(context, w, scan, transform, s));
-  CW_TRY(cw_progress(context, STAGE, 0.5));
+  TRY_PART(0.2, 0.5, at_full_resolution(context, w->model, w->u, scan, transform, s));
 
-  magnitude(w, s);
   CW_TRY(inverse_error(context, w, network, strength, &s->inverse_error));
   CW_TRY(cycle_error(context, w, direction, strength, &s->cycle_error));
-  CW_TRY(cw_progress(context, STAGE, 0.7));
+  CW_TRY(cw_progress(context, STAGE, 0.6));
 
-  CW_TRY(curve_inputs(context, w, s));
-  CW_TRY(cw_preprocess(context, preprocessing, &s->image, transform, w->inputs + w->samples * CW_CURVE_POINTS));
+  TRY_PART(0.6, 0.7, curve_inputs(context, w, s));
+  TRY_PART(0.7, 0.8,
+           cw_preprocess(context, preprocessing, &s->image, transform, w->inputs + w->samples * CW_CURVE_POINTS));
   float logits[INPUTS];
-  CW_TRY(cw_model_logits(context, w->model, w->inputs, INPUTS, logits));
+  TRY_PART(0.8, 1, cw_model_logits(context, w->model, w->inputs, INPUTS, logits));
   for (int i = 0; i < CW_CURVE_POINTS; i++)
     s->curve_logit[i] = logits[i];
   s->logit_before = logits[ZERO];
@@ -214,6 +223,74 @@ cw_status cw_simulate(cw_context *context, const cw_model *simulator, const cw_v
   CW_TRY(work_create(context, simulator, &w));
   const cw_status status = simulate(context, &w, scan, transform, direction, strength, simulation);
   cw_release(context, w.inputs);
+  if (status != CW_OK)
+    cw_simulation_free(context, simulation);
+  return status;
+}
+
+/* ---- one strength after another ---- */
+
+void cw_response_free(cw_context *context, cw_response *response) {
+  cw_release(context, response->input);
+  cw_release(context, response->network);
+  memset(response, 0, sizeof *response);
+}
+
+static cw_status respond(cw_context *context, const cw_model *simulator, const cw_volume *scan,
+                         const cw_affine *transform, cw_response *response) {
+  const size_t n = cw_grid_samples(&simulator->preprocessing.grid);
+  response->input = cw_allocate(context, n, sizeof *response->input);
+  response->network = cw_allocate(context, n, 3 * sizeof *response->network);
+  if (!response->input || !response->network)
+    return CW_ERROR_MEMORY;
+  float logit;
+  CW_TRY(cw_progress(context, STAGE, 0));
+  TRY_PART(0, 0.5, cw_preprocess(context, &simulator->preprocessing, scan, transform, response->input));
+  CW_TRY(cw_model_fields(context, simulator, response->input, 1, response->direction, response->network));
+  CW_TRY(cw_progress(context, STAGE, 0.9));
+  CW_TRY(cw_model_logits(context, simulator, response->input, 1, &logit));
+  response->logit = logit;
+  return cw_progress(context, STAGE, 1);
+}
+
+cw_status cw_simulate_response(cw_context *context, const cw_model *simulator, const cw_volume *scan,
+                               const cw_affine *transform, float direction, cw_response *response) {
+  memset(response, 0, sizeof *response);
+  CW_TRY(check(context, simulator, scan, direction, 1));
+  response->direction = direction;
+  const cw_status status = respond(context, simulator, scan, transform, response);
+  if (status != CW_OK)
+    cw_response_free(context, response);
+  return status;
+}
+
+static cw_status strengthen(cw_context *context, const cw_model *model, const cw_volume *scan,
+                            const cw_affine *transform, const cw_response *response, float strength, float *u,
+                            float *input, cw_simulation *s) {
+  float logit;
+  CW_TRY(cw_progress(context, STAGE, 0));
+  CW_TRY(cw_model_displacement(context, model, response->network, strength, u));
+  CW_TRY(cw_progress(context, STAGE, 0.1));
+  TRY_PART(0.1, 0.7, at_full_resolution(context, model, u, scan, transform, s));
+  TRY_PART(0.7, 0.9, cw_preprocess(context, &model->preprocessing, &s->image, transform, input));
+  CW_TRY(cw_model_logits(context, model, input, 1, &logit));
+  s->logit_before = response->logit;
+  s->logit_after = logit;
+  return cw_progress(context, STAGE, 1);
+}
+
+cw_status cw_simulate_strength(cw_context *context, const cw_model *simulator, const cw_volume *scan,
+                               const cw_affine *transform, const cw_response *response, float strength,
+                               cw_simulation *simulation) {
+  memset(simulation, 0, sizeof *simulation);
+  CW_TRY(check(context, simulator, scan, response->direction, strength));
+  const size_t n = cw_grid_samples(&simulator->preprocessing.grid);
+  float *memory = cw_allocate(context, n, 4 * sizeof *memory);
+  if (!memory)
+    return CW_ERROR_MEMORY;
+  const cw_status status =
+      strengthen(context, simulator, scan, transform, response, strength, memory, memory + 3 * n, simulation);
+  cw_release(context, memory);
   if (status != CW_OK)
     cw_simulation_free(context, simulation);
   return status;

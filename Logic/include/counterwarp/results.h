@@ -46,6 +46,26 @@ cw_status cw_simulate(cw_context *context, const cw_model *simulator, const cw_v
 /* Accepts a cleared struct. */
 void cw_simulation_free(cw_context *context, cw_simulation *simulation);
 
+/* S's answer to one scan in one direction, for hosts that move the strength (a slider) and keep the rest. */
+typedef struct cw_response {
+  float direction;
+  float *input;   /* [nz][ny][nx]: the scan as network input */
+  float *network; /* [3][nz][ny][nx]: S's output, in voxels of the model's grid */
+  double logit;   /* of the scan */
+} cw_response;
+
+/* Preprocesses the scan and runs S and the classifier on it: the part of cw_simulate that no strength changes, with its
+ * arguments and errors.  Free with cw_response_free; after an error there is nothing to free. */
+cw_status cw_simulate_response(cw_context *context, const cw_model *simulator, const cw_volume *scan,
+                               const cw_affine *transform, float direction, cw_response *response);
+/* Accepts a cleared struct. */
+void cw_response_free(cw_context *context, cw_response *response);
+/* The simulation of the same scan, with the same transform, at a strength: what cw_simulate gives on the scan's grid,
+ * both logits, folded, largest and mean.  The curve, monotone and both errors are left at 0. */
+cw_status cw_simulate_strength(cw_context *context, const cw_model *simulator, const cw_volume *scan,
+                               const cw_affine *transform, const cw_response *response, float strength,
+                               cw_simulation *simulation);
+
 /* Mean and one-sample t map, t = mean / (sd / sqrt(count)) with sd over count - 1, over `count` maps of `samples`
  * values each; t is 0 where the variance is 0 (or count is 1).  mean and t: [samples], caller's.
  * CW_ERROR_ARGUMENT without maps or samples, CW_ERROR_NUMERIC for NaN or Inf in a map. */
