@@ -30,13 +30,6 @@ cw_status cw_view_check_size(cw_context *context, const char *what, const cw_vie
   return CW_OK;
 }
 
-bool cw_view_same_world(const cw_grid *a, const cw_grid *b) {
-  double spacing[3];
-  cw_grid_spacing(a, spacing);
-  const double least = spacing[0] < spacing[1] ? spacing[0] : spacing[1];
-  return cw_grid_same(a, b, 1e-5 * (least < spacing[2] ? least : spacing[2]));
-}
-
 typedef struct copy_work {
   const cw_view *from, *to;
 } copy_work;

@@ -50,15 +50,16 @@ static cw_status check(cw_context *context, const char *what, const cw_view *fie
 
 /* now and next: memory of a field each. */
 static cw_status exponential(cw_context *context, const cw_view *velocity, const cw_affine *to_index, double scale,
-                             int squarings, const cw_view *out, float *now, float *next) {
+                             int squarings, bool automatic, const cw_view *out, float *now, float *next) {
   const cw_crew crew = cw_context_crew(context, "exponential");
   const cw_crew begin = cw_crew_part(&crew, 0, 0.1), middle = cw_crew_part(&crew, 0.1, 0.9),
                 end = cw_crew_part(&crew, 0.9, 1);
   const cw_grid *grid = &velocity->grid;
   cw_view voxels = planes(grid, now);
-  if (squarings < 0) {
+  if (automatic) {
     CW_TRY(map_vectors(&begin, to_index, 1, velocity, &voxels));
-    squarings = cw_squarings_run(grid->size, now, (float)scale, crew.threads);
+    const int enough = cw_squarings_run(grid->size, now, (float)scale, crew.threads);
+    squarings = enough < squarings ? enough : squarings;
   }
   CW_TRY(map_vectors(&begin, to_index, ldexp(scale, -squarings), velocity, &voxels));
   CW_TRY(cw_square_run(&middle, grid->size, squarings, &now, &next));
@@ -66,19 +67,20 @@ static cw_status exponential(cw_context *context, const cw_view *velocity, const
   return map_vectors(&end, &grid->to_world, 1, &voxels, out);
 }
 
-cw_status cw_view_exponential(cw_context *context, const cw_view *velocity, double scale, int squarings,
+cw_status cw_view_exponential(cw_context *context, const cw_view *velocity, double scale, int squarings, bool automatic,
                               const cw_view *out) {
   cw_affine to_index;
   CW_TRY(check(context, "velocity", velocity, out, &to_index));
-  if (squarings > 30)
-    return cw_fail(context, CW_ERROR_ARGUMENT, "exponential: %d squarings, expected at most 30", squarings);
+  if (squarings < 0 || squarings > 30)
+    return cw_fail(context, CW_ERROR_ARGUMENT, "exponential: %d squarings, expected 0 to 30", squarings);
   if (!isfinite(scale))
     return cw_fail(context, CW_ERROR_ARGUMENT, "exponential: the scale is not a finite number");
   const size_t field = 3 * cw_grid_samples(&velocity->grid);
   float *both = cw_allocate(context, field, 2 * sizeof *both);
   if (!both)
     return CW_ERROR_MEMORY;
-  const cw_status status = exponential(context, velocity, &to_index, scale, squarings, out, both, both + field);
+  const cw_status status =
+      exponential(context, velocity, &to_index, scale, squarings, automatic, out, both, both + field);
   cw_release(context, both);
   return status;
 }

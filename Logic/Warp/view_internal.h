@@ -16,7 +16,4 @@ cw_status cw_view_check(cw_context *context, const char *what, const cw_view *vi
 /* CW_ERROR_SHAPE unless the sizes are the same. */
 cw_status cw_view_check_size(cw_context *context, const char *what, const cw_view *view, const int size[3]);
 
-/* Whether two grids map every index to the same point, up to rounding. */
-bool cw_view_same_world(const cw_grid *a, const cw_grid *b);
-
 #endif

@@ -15,7 +15,8 @@ enum { SEGMENT = 64 };
 typedef struct warp_work {
   const cw_volume *in;
   const cw_view *field, *out;
-  bool labels, same_world;
+  bool labels, aligned; /* aligned: samples of out lie on samples of in, `shift` of them on */
+  int shift[3];
   float to_voxels[3][3]; /* mm -> voxels of in */
   cw_affine map;         /* index of out -> index of in */
   float *rows;           /* for each slab: 3 n displacements, then components * n samples */
@@ -76,8 +77,8 @@ static void place_segment(const warp_work *w, int begin, int n, int j, int k, fl
 static void warp_row(const warp_work *w, int j, int k, float *u, size_t out_samples, float *out) {
   const int n = w->field->grid.size[0], *size = w->in->grid.size;
   cw_vector_row(w->to_voxels, n, cw_view_row(w->field, j, k), w->field->step[0], w->field->component_step, u, 1, n);
-  if (w->same_world) {
-    const int first[3] = {0, j, k};
+  if (w->aligned) {
+    const int first[3] = {w->shift[0], j + w->shift[1], k + w->shift[2]};
     sample_segment(w, first, n, u, n, out_samples, out);
     return;
   }
@@ -88,6 +89,22 @@ static void warp_row(const warp_work *w, int j, int k, float *u, size_t out_samp
     place_segment(w, begin, count, j, k, u + begin, n, first);
     sample_segment(w, first, count, u + begin, n, out_samples, out + begin);
   }
+}
+
+/* Whether all samples of out lie on samples of in, to 1e-5 of a voxel. */
+static bool find_shift(const cw_affine *map, const int out[3], const int in[3], int shift[3]) {
+  for (int axis = 0; axis < 3; axis++) {
+    const double whole = round(map->m[axis][3]);
+    if (!(whole >= 0 && whole + out[axis] <= in[axis]))
+      return false;
+    shift[axis] = (int)whole;
+    double error = fabs(map->m[axis][3] - whole);
+    for (int c = 0; c < 3; c++)
+      error += fabs(map->m[axis][c] - (axis == c)) * out[c];
+    if (!(error < 1e-5))
+      return false;
+  }
+  return true;
 }
 
 static void warp_slices(void *user, int slab, int begin, int end) {
@@ -120,7 +137,7 @@ cw_status cw_view_warp(cw_context *context, const cw_volume *in, const cw_view *
   cw_affine to_index;
   CW_TRY(cw_affine_invert(context, &in->grid.to_world, &to_index));
   w.map = cw_affine_compose(&to_index, &field->grid.to_world);
-  w.same_world = cw_view_same_world(&in->grid, &field->grid);
+  w.aligned = find_shift(&w.map, field->grid.size, in->grid.size, w.shift);
   for (int r = 0; r < 3; r++)
     for (int c = 0; c < 3; c++)
       w.to_voxels[r][c] = (float)to_index.m[r][c];

@@ -1,4 +1,5 @@
-# find_package(Counterwarp) gives Counterwarp::Core and, where built, Counterwarp::Nifti.
+# find_package(Counterwarp) gives Counterwarp::Core and, where built, Counterwarp::Nifti; with COMPONENTS ITK
+# Counterwarp::ITK as well.
 include(CMakePackageConfigHelpers)
 set(counterwarp_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/Counterwarp")
 configure_package_config_file(
@@ -12,4 +13,8 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfig.cmake"
               "${CMAKE_CURRENT_LIST_DIR}/FindSerialBlas.cmake"
         DESTINATION "${counterwarp_package_dir}")
 install(EXPORT CounterwarpTargets NAMESPACE Counterwarp:: DESTINATION "${counterwarp_package_dir}")
+if(COUNTERWARP_BUILD_ITK)
+  install(EXPORT CounterwarpITKTargets NAMESPACE Counterwarp:: DESTINATION "${counterwarp_package_dir}")
+  install(FILES "${PROJECT_SOURCE_DIR}/Module/ITK/CounterwarpITK.cmake" DESTINATION "${counterwarp_package_dir}")
+endif()
 install(DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}/Logic/include/counterwarp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")

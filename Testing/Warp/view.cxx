@@ -86,7 +86,7 @@ Result all(int order, int threads, double amplitude) {
   r.jacobian = scalar.take();
   EXPECT_EQ(cw_view_jacobian(context, &field.view, first, true, &scalar.view, nullptr), CW_OK);
   r.logarithm = scalar.take();
-  EXPECT_EQ(cw_view_exponential(context, &field.view, 0.7, -1, &vector.view), CW_OK);
+  EXPECT_EQ(cw_view_exponential(context, &field.view, 0.7, 20, true, &vector.view), CW_OK);
   r.exponential = vector.take();
   EXPECT_EQ(cw_view_invert(context, &field.view, 20, 1e-4, &vector.view, &r.residual), CW_OK);
   r.inverse = vector.take();
@@ -235,10 +235,11 @@ TEST(View, Refusals) {
   EXPECT_EQ(cw_view_warp(context, &in, &flat, false, &scalar.view), CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_view_jacobian(context, &field.view, late, false, &scalar.view, nullptr), CW_ERROR_SHAPE);
   EXPECT_EQ(cw_view_jacobian(context, &field.view, zero, false, &vector.view, nullptr), CW_ERROR_SHAPE);
-  EXPECT_EQ(cw_view_exponential(context, &field.view, NAN, 3, &vector.view), CW_ERROR_ARGUMENT);
-  EXPECT_EQ(cw_view_exponential(context, &field.view, 1, 31, &vector.view), CW_ERROR_ARGUMENT);
-  EXPECT_EQ(cw_view_exponential(context, &flat, 1, 3, &vector.view), CW_ERROR_ARGUMENT);
-  EXPECT_EQ(cw_view_exponential(context, &field.view, 1, 3, &scalar.view), CW_ERROR_SHAPE);
+  EXPECT_EQ(cw_view_exponential(context, &field.view, NAN, 3, false, &vector.view), CW_ERROR_ARGUMENT);
+  EXPECT_EQ(cw_view_exponential(context, &field.view, 1, 31, true, &vector.view), CW_ERROR_ARGUMENT);
+  EXPECT_EQ(cw_view_exponential(context, &field.view, 1, -1, false, &vector.view), CW_ERROR_ARGUMENT);
+  EXPECT_EQ(cw_view_exponential(context, &flat, 1, 3, false, &vector.view), CW_ERROR_ARGUMENT);
+  EXPECT_EQ(cw_view_exponential(context, &field.view, 1, 3, false, &scalar.view), CW_ERROR_SHAPE);
   EXPECT_EQ(cw_view_invert(context, &field.view, -1, 0.1, &vector.view, nullptr), CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_view_invert(context, &field.view, 1, NAN, &vector.view, nullptr), CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_view_copy(context, &field.view, &scalar.view), CW_ERROR_SHAPE);
@@ -261,7 +262,7 @@ TEST(View, HostileFields) {
     EXPECT_EQ(cw_view_warp(context, &in, &field.view, false, &scalar.view), CW_OK);
     EXPECT_EQ(cw_view_warp(context, &in, &field.view, true, &scalar.view), CW_OK);
     EXPECT_EQ(cw_view_jacobian(context, &field.view, zero, true, &scalar.view, nullptr), CW_OK);
-    EXPECT_EQ(cw_view_exponential(context, &field.view, 1, -1, &vector.view), CW_OK);
+    EXPECT_EQ(cw_view_exponential(context, &field.view, 1, 20, true, &vector.view), CW_OK);
     EXPECT_EQ(cw_view_invert(context, &field.view, 5, 0.01, &vector.view, nullptr), CW_OK);
   }
 }
@@ -272,7 +273,7 @@ std::vector<Call> calls(Host &field, const cw_volume &in, Host &scalar, Host &ve
   static const int zero[3] = {0, 0, 0};
   return {[&](cw_context *c) { return cw_view_warp(c, &in, &field.view, false, &scalar.view); },
           [&](cw_context *c) { return cw_view_jacobian(c, &field.view, zero, true, &scalar.view, nullptr); },
-          [&](cw_context *c) { return cw_view_exponential(c, &field.view, 1, -1, &vector.view); },
+          [&](cw_context *c) { return cw_view_exponential(c, &field.view, 1, 20, true, &vector.view); },
           [&](cw_context *c) { return cw_view_invert(c, &field.view, 5, 0.01, &vector.view, nullptr); }};
 }
 

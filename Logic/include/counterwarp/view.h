@@ -36,9 +36,11 @@ cw_status cw_view_warp(cw_context *context, const cw_volume *in, const cw_view *
 cw_status cw_view_jacobian(cw_context *context, const cw_view *field, const int first[3], bool log_of,
                            const cw_view *out, size_t *folded);
 
-/* exp(scale * velocity) by scaling and squaring; velocity in mm.  squarings: 0..30, or below 0 for the number that
- * cw_exponential_squarings gives.  out: 3 components on the same grid; may be the velocity's own samples. */
-cw_status cw_view_exponential(cw_context *context, const cw_view *velocity, double scale, int squarings,
+/* exp(scale * velocity) by scaling and squaring; velocity in mm.  squarings: 0..30; automatic: as many as
+ * cw_exponential_squarings asks for, but no more.  out: 3 components on the same grid; may be the velocity's own
+ * samples.
+ */
+cw_status cw_view_exponential(cw_context *context, const cw_view *velocity, double scale, int squarings, bool automatic,
                               const cw_view *out);
 
 /* The inverse field by fixed-point iteration, as cw_invert_field: until the largest residual is under tolerance
