@@ -1,6 +1,6 @@
 #include "Tensor/crew.h"
 
-enum { SAMPLES_AT_ONCE = 8000000 };
+enum { SAMPLES_AT_ONCE = 2000000 };
 
 cw_crew cw_crew_part(const cw_crew *crew, double from, double to) {
   cw_crew part = *crew;

@@ -17,7 +17,7 @@ cw_crew cw_crew_part(const cw_crew *crew, double from, double to);
 /* Threads that cw_crew_run uses at most for `slices` slices: slabs are numbered below it. */
 int cw_crew_slabs(const cw_crew *crew, int slices);
 
-/* work(user, slab, begin, end) on slices [begin, end), on several threads at once.  Between every eight million samples
+/* work(user, slab, begin, end) on slices [begin, end), on several threads at once.  Between every two million samples
  * (slice_samples each slice) progress is reported.  CW_ERROR_CANCELLED. */
 typedef void cw_slab_work(void *user, int slab, int begin, int end);
 cw_status cw_crew_run(const cw_crew *crew, int slices, size_t slice_samples, cw_slab_work *work, void *user);

@@ -1,7 +1,7 @@
 /* Warping on samples that stay where a host keeps them (ITK and VTK keep vectors interleaved, for one).
  *
  * All functions work in millimetres (LPS) on any grid, report progress (stage: the function's name) and can be
- * cancelled about every ten million samples.  Same bits on any number of threads, in any order of samples. */
+ * cancelled about every two million samples.  Same bits on any number of threads, in any order of samples. */
 #ifndef COUNTERWARP_VIEW_H
 #define COUNTERWARP_VIEW_H
 

@@ -44,6 +44,7 @@ void CounterwarpClassifyImageFilter<TInputImage>::GenerateData() {
   core.SetPart(0.5F, 1.0F);
   core.Check(cw_model_logits(core, model.get(), input.data(), 1, &logit));
   static_cast<LogitObjectType *>(this->ProcessObject::GetOutput(0))->Set(logit);
+  this->UpdateProgress(1.0F);
 }
 
 template <typename TInputImage>

@@ -32,6 +32,11 @@ class CounterwarpExecution {
     options.user = this;
     options.threads = static_cast<int>(std::max<ThreadIdType>(
         1, std::min(filter->GetNumberOfWorkUnits(), filter->GetMultiThreader()->GetMaximumNumberOfThreads())));
+    // As ITK's own: the first event comes before the work.
+    filter->UpdateProgress(filter->GetProgress());
+    if (filter->GetAbortGenerateData()) {
+      this->ThrowAborted();
+    }
     if (cw_context_create(&options, &m_Context) != CW_OK) {
       throw MemoryAllocationError(__FILE__, __LINE__, "out of memory", filter->GetNameOfClass());
     }
@@ -55,19 +60,26 @@ class CounterwarpExecution {
     if (status == CW_OK) {
       return;
     }
-    std::ostringstream description;
-    description << m_Filter->GetNameOfClass() << " (" << m_Filter << "): ";
     if (status == CW_ERROR_CANCELLED) {
-      description << "AbortGenerateData was set";
-      ProcessAborted aborted(__FILE__, __LINE__);
-      aborted.SetDescription(description.str());
-      throw aborted;
+      this->ThrowAborted();
     }
-    description << cw_context_message(m_Context);
-    throw ExceptionObject(__FILE__, __LINE__, description.str(), m_Filter->GetNameOfClass());
+    throw ExceptionObject(__FILE__, __LINE__, this->Describe(cw_context_message(m_Context)),
+                          m_Filter->GetNameOfClass());
   }
 
  private:
+  std::string Describe(const char *sentence) const {
+    std::ostringstream description;
+    description << m_Filter->GetNameOfClass() << " (" << m_Filter << "): " << sentence;
+    return description.str();
+  }
+
+  [[noreturn]] void ThrowAborted() const {
+    ProcessAborted aborted(__FILE__, __LINE__);
+    aborted.SetDescription(this->Describe("AbortGenerateData was set"));
+    throw aborted;
+  }
+
   static bool OnProgress(void *user, const char *, double fraction) noexcept {
     auto *self = static_cast<CounterwarpExecution *>(user);
     // Nothing may be thrown through the core.
@@ -89,9 +101,7 @@ class CounterwarpExecution {
       return;
     }
     try {
-      std::ostringstream text;
-      text << "WARNING: " << self->m_Filter->GetNameOfClass() << " (" << self->m_Filter << "): " << sentence << "\n\n";
-      OutputWindowDisplayWarningText(text.str().c_str());
+      OutputWindowDisplayWarningText(("WARNING: " + self->Describe(sentence) + "\n\n").c_str());
     } catch (...) {
       self->m_Thrown = std::current_exception();
     }
