@@ -1,6 +1,6 @@
 # What the filters need of ITK; read by the build and by the installed package.
-set(COUNTERWARP_ITK_MODULES ITKCommon ITKImageFunction ITKImageGrid ITKMetricsv4 ITKOptimizersv4 ITKRegistrationCommon
-                            ITKRegistrationMethodsv4 ITKTransform)
+set(COUNTERWARP_ITK_MODULES ITKCommon ITKImageFunction ITKImageGrid ITKImageStatistics ITKMetricsv4 ITKOptimizersv4 ITKRegistrationCommon
+                            ITKRegistrationMethodsv4 ITKSpatialObjects ITKTransform)
 
 # counterwarp_use_itk(TARGET): the ITK that find_package has found, as TARGET's users will need it.
 macro(counterwarp_use_itk target)

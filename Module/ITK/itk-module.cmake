@@ -5,10 +5,12 @@ itk_module(Counterwarp
     ITKCommon
     ITKImageFunction
     ITKImageGrid
+    ITKImageStatistics
     ITKMetricsv4
     ITKOptimizersv4
     ITKRegistrationCommon
     ITKRegistrationMethodsv4
+    ITKSpatialObjects
     ITKTransform
   EXCLUDE_FROM_DEFAULT
   DESCRIPTION

@@ -1,0 +1,194 @@
+// counterwarp-align: the affine that aligns a scan to a model, for `counterwarp --transform`.
+#include <itkAffineTransform.h>
+#include <itkImageFileReader.h>
+#include <itkMetaImageIOFactory.h>
+#include <itkNiftiImageIOFactory.h>
+#include <itkNrrdImageIOFactory.h>
+#include <itkTransformFileReader.h>
+#include <itkTransformFileWriter.h>
+#include <itkTxtTransformIOFactory.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+
+#include "itkCounterwarpAlignToModelFilter.h"
+
+namespace {
+
+using ImageType = itk::Image<float, 3>;
+using AlignType = itk::CounterwarpAlignToModelFilter<ImageType>;
+
+enum Exit { exit_fine = 0, exit_failure = 1, exit_usage = 2 };
+
+volatile std::sig_atomic_t stop_signal = 0;
+
+struct Request {
+  std::string scan, model, out, reference, initial;
+  unsigned threads = 0;
+  bool quiet = false;
+};
+
+void need_file(const std::string &file, const std::string &what) {
+  if (!std::filesystem::is_regular_file(file))
+    throw std::runtime_error(file + ": " + what + " is not there.");
+}
+
+ImageType::Pointer read_image(const std::string &file, const std::string &what) {
+  need_file(file, what);
+  auto reader = itk::ImageFileReader<ImageType>::New();
+  reader->SetFileName(file);
+  reader->UpdateOutputInformation();
+  const auto *io = reader->GetImageIO();
+  unsigned volumes = 1, flat = 0;
+  for (unsigned axis = 0; axis < io->GetNumberOfDimensions(); axis++) {
+    volumes *= axis < 3 ? 1 : unsigned(io->GetDimensions(axis));
+    flat += axis < 3 && io->GetDimensions(axis) == 1;
+  }
+  if (io->GetNumberOfDimensions() < 3 || flat || volumes != 1 || io->GetNumberOfComponents() != 1)
+    throw std::runtime_error(file + ": " + what + " has " + std::to_string(io->GetNumberOfDimensions()) +
+                             " dimensions, " + std::to_string(volumes) + " volumes and " +
+                             std::to_string(io->GetNumberOfComponents()) +
+                             " components, expected one 3-D volume of one component.");
+  reader->Update();
+  return reader->GetOutput();
+}
+
+AlignType::TransformType::Pointer read_transform(const std::string &file) {
+  need_file(file, "the initial transform");
+  auto reader = itk::TransformFileReader::New();
+  reader->SetFileName(file);
+  reader->Update();
+  const auto *list = reader->GetTransformList();
+  auto *affine = list->size() == 1 ? dynamic_cast<AlignType::TransformType *>(list->front().GetPointer()) : nullptr;
+  if (!affine)
+    throw std::runtime_error(file + ": expected one affine or rigid transform of 3-D points.");
+  return affine;
+}
+
+// The file appears whole under its name, or not at all.
+void write_transform(const AlignType::AffineType *affine, const std::string &file) {
+  const std::filesystem::path out = file;
+  if (!out.parent_path().empty())
+    std::filesystem::create_directories(out.parent_path());
+  const std::string part = file + ".part" + std::to_string(getpid()) + out.extension().string();
+  try {
+    auto writer = itk::TransformFileWriter::New();
+    writer->SetFileName(part);
+    writer->SetInput(affine);
+    writer->Update();
+    std::filesystem::rename(part, out);
+  } catch (...) {
+    std::error_code error;
+    std::filesystem::remove(part, error);
+    throw;
+  }
+}
+
+void show(const AlignType *align, bool *open) {
+  std::fprintf(stderr, "\r\033[KAligning: %3.0f %%", 100.0 * align->GetProgress());
+  *open = true;
+}
+
+void run(const Request &request) {
+  itk::NiftiImageIOFactory::RegisterOneFactory();
+  itk::NrrdImageIOFactory::RegisterOneFactory();
+  itk::MetaImageIOFactory::RegisterOneFactory();
+  itk::TxtTransformIOFactory::RegisterOneFactory();
+  need_file(request.model, "the model");
+  auto model = itk::CounterwarpModel::New();
+  model->ReadFile(request.model);
+  auto align = AlignType::New();
+  align->SetModel(model);
+  align->SetInput(read_image(request.scan, "the scan"));
+  if (!request.reference.empty())
+    align->SetTemplate(read_image(request.reference, "the template"));
+  if (!request.initial.empty())
+    align->SetInitialTransform(read_transform(request.initial));
+  if (request.threads) {
+    align->GetMultiThreader()->SetMaximumNumberOfThreads(request.threads);
+    align->SetNumberOfWorkUnits(request.threads);
+  }
+  bool open = false;
+  const bool shown = !request.quiet && isatty(STDERR_FILENO);
+  align->AddObserver(itk::ProgressEvent(), [&](const itk::EventObject &) {
+    if (stop_signal)
+      align->AbortGenerateDataOn();
+    else if (shown)
+      show(align, &open);
+  });
+  align->Update();
+  if (open)
+    std::fprintf(stderr, "\r\033[K");
+  write_transform(align->GetTransform(), request.out);
+  if (!request.quiet)
+    std::cerr << "Wrote " << request.out << " (mutual information " << -align->GetMetricValue() << ")." << std::endl;
+}
+
+// ITK's descriptions start with "ITK ERROR: Class(address): ".
+std::string sentence_of(const itk::ExceptionObject &e) {
+  std::string text = e.GetDescription();
+  const size_t at = text.find("): ");
+  text = at == std::string::npos ? text : text.substr(at + 3);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())))
+    text.pop_back();
+  return text;
+}
+
+int complain(std::string sentence, int code) {
+  for (char &c : sentence)
+    c = c == '\n' || c == '\r' ? ' ' : c;
+  if (!sentence.empty() && sentence.back() != '.')
+    sentence += '.';
+  std::cerr << "counterwarp-align: " << sentence << std::endl;
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  Request request;
+  CLI::App parser{
+      "Aligns a scan to a model: writes the affine that `counterwarp ... --transform` takes.\n"
+      "It maps points of the model's space to points of the scan (LPS, mm).",
+      "counterwarp-align"};
+  parser.set_version_flag("--version", std::string("counterwarp-align ") + cw_version() + " (for research use only)");
+  parser.add_option("SCAN", request.scan, "A 3-D image (NIfTI, NRRD, MetaImage), skull and all")->required();
+  parser.add_option("--model", request.model, "The model, a classifier or a simulator")->required();
+  parser.add_option("--out", request.out, "The transform to write (.tfm or .txt)")
+      ->required()
+      ->check([](const std::string &name) {
+        const std::string extension = std::filesystem::path(name).extension().string();
+        return extension == ".tfm" || extension == ".txt" ? "" : "the name must end in .tfm or .txt";
+      });
+  parser.add_option("--template", request.reference,
+                    "An image in the model's space to align to, in place of the model's own template");
+  parser.add_option("--initial", request.initial, "A rigid or affine transform to start from (ITK's text format)");
+  parser.add_option("--threads", request.threads, "Threads; 0 means all processors")->check(CLI::Range(0, 1024));
+  parser.add_flag("--quiet", request.quiet, "No progress and no remarks; warnings and errors stay");
+  parser.footer(
+      "Example:\n  counterwarp-align scan.nii.gz --model simulator.onnx --out scan.tfm\n  counterwarp simulate "
+      "--model simulator.onnx --direction remove --transform scan.tfm --out simulations scan.nii.gz\n\n"
+      "For research use only.");
+  try {
+    parser.parse(argc, argv);
+  } catch (const CLI::Success &success) {
+    return parser.exit(success);
+  } catch (const CLI::ParseError &error) {
+    return complain(error.what(), exit_usage);
+  }
+  std::signal(SIGINT, [](int signal) { stop_signal = signal; });
+  std::signal(SIGTERM, [](int signal) { stop_signal = signal; });
+  try {
+    run(request);
+    return exit_fine;
+  } catch (const itk::ProcessAborted &) {
+    return complain("Stopped on request.", 128 + stop_signal);
+  } catch (const itk::ExceptionObject &e) {
+    return complain(sentence_of(e), exit_failure);
+  } catch (const std::exception &e) {
+    return complain(e.what(), exit_failure);
+  }
+}
