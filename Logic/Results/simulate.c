@@ -5,12 +5,14 @@
 #include "counterwarp/results.h"
 #include "counterwarp/warp.h"
 #include "Networks/model_check.h"
+#include "Results/proof.h"
 #include "Tensor/part.h"
 
 enum {
   ZERO = CW_CURVE_POINTS / 2,   /* the curve's strength 0 */
   INPUTS = CW_CURVE_POINTS + 1, /* the curve's inputs, then the simulated scan */
-  FIELDS = 5
+  FIELDS = 5,
+  PROOF = 3 /* fields of scratch */
 };
 
 static const char *const STAGE = "simulate";
@@ -27,13 +29,14 @@ typedef struct work {
   float *network[2]; /* output of S on the scan: remove, inject */
   float *u;          /* displacement of the request */
   float *scratch[2];
+  float *proof;           /* three fields */
   float *warped, *cycled; /* scan o u, and that warped back by S */
 } work;
 
 static cw_status work_create(cw_context *context, const cw_model *model, work *w) {
   const size_t n = cw_grid_samples(&model->preprocessing.grid);
   memset(w, 0, sizeof *w);
-  w->inputs = cw_allocate(context, n * (INPUTS + 3 * FIELDS + 2), sizeof(float));
+  w->inputs = cw_allocate(context, n * (INPUTS + 3 * (FIELDS + PROOF) + 2), sizeof(float));
   if (!w->inputs)
     return CW_ERROR_MEMORY;
   w->model = model;
@@ -45,29 +48,17 @@ static cw_status work_create(cw_context *context, const cw_model *model, work *w
   float **const field[FIELDS] = {&w->network[0], &w->network[1], &w->u, &w->scratch[0], &w->scratch[1]};
   for (int i = 0; i < FIELDS; i++, next += 3 * n)
     *field[i] = next;
-  w->warped = next;
-  w->cycled = next + n;
+  w->proof = next;
+  w->warped = next + 3 * n * PROOF;
+  w->cycled = w->warped + n;
   return CW_OK;
-}
-
-/* Length in mm of a voxel displacement on the model's grid. */
-static double length_mm(const cw_model *model, const float *u, size_t at) {
-  const double(*m)[4] = model->preprocessing.grid.to_world.m;
-  const size_t samples = cw_grid_samples(&model->preprocessing.grid);
-  const double x = u[at], y = u[samples + at], z = u[2 * samples + at];
-  double square = 0;
-  for (int r = 0; r < 3; r++) {
-    const double mm = m[r][0] * x + m[r][1] * y + m[r][2] * z;
-    square += mm * mm;
-  }
-  return sqrt(square);
 }
 
 static void magnitude(const cw_model *model, const float *u, cw_simulation *s) {
   const size_t samples = cw_grid_samples(&model->preprocessing.grid);
   double sum = 0;
   for (size_t i = 0; i < samples; i++) {
-    const double mm = length_mm(model, u, i);
+    const double mm = cw_length_mm(model, u, i);
     sum += mm;
     s->largest = fmax(s->largest, mm);
   }
@@ -138,7 +129,7 @@ static cw_status inverse_error(cw_context *context, const work *w, const float *
           inside = inside && q >= 0 && q <= (float)(w->size[axis] - 1);
         }
         if (inside)
-          *error = fmax(*error, length_mm(w->model, round, at));
+          *error = fmax(*error, cw_length_mm(w->model, round, at));
       }
   return CW_OK;
 }
@@ -159,6 +150,15 @@ static cw_status cycle_error(cw_context *context, const work *w, float direction
   return CW_OK;
 }
 
+static cw_status prove(cw_context *context, const work *w, float direction, float strength, cw_simulation *s) {
+  const cw_proof_request request = {w->model, w->u,      w->network[direction > 0], w->network[direction < 0], strength,
+                                    w->proof, w->threads};
+  CW_TRY(cw_proof_composition(context, &request, &s->composition_error));
+  CW_TRY(cw_proof_agreement(context, &request, &s->agreement));
+  s->strain = cw_proof_strain(&request);
+  return CW_OK;
+}
+
 static cw_status simulate(cw_context *context, const work *w, const cw_volume *scan, const cw_affine *transform,
                           float direction, float strength, cw_simulation *s) {
   const cw_preprocessing *preprocessing = &w->model->preprocessing;
@@ -175,6 +175,7 @@ static cw_status simulate(cw_context *context, const work *w, const cw_volume *s
 
   CW_TRY(inverse_error(context, w, network, strength, &s->inverse_error));
   CW_TRY(cycle_error(context, w, direction, strength, &s->cycle_error));
+  CW_TRY(prove(context, w, direction, strength, s));
   CW_TRY(cw_progress(context, STAGE, 0.6));
 
   TRY_PART(0.6, 0.7, curve_inputs(context, w, s));

@@ -41,7 +41,7 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
   int moved = 0, flipped = 0, monotone = 0, folded_scans = 0, wrong = 0;
   size_t folded = 0;
   double inverse = 0, largest = 0;
-  std::vector<double> shift, cycle, mean;
+  std::vector<double> shift, cycle, mean, composition, agreement, strain;
   for (const SimulatedScan &s : simulations) {
     moved += s.shift() > 0;
     flipped += s.flipped();
@@ -55,6 +55,9 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
     shift.push_back(s.shift());
     cycle.push_back(s.record.at("cycle_error").get<double>());
     mean.push_back(s.record.at("mean_displacement_mm").get<double>());
+    composition.push_back(s.record.at("composition_error_mm").get<double>());
+    agreement.push_back(s.record.at("agreement_of_directions").get<double>());
+    strain.push_back(s.record.at("strain").get<double>());
   }
   Json json;
   json["scans"] = n;
@@ -68,6 +71,9 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
   json["folded_voxels"] = folded;
   json["folded_scans"] = folded_scans;
   json["cycle_error"] = summary_json(cycle);
+  json["composition_error_mm"] = summary_json(composition);
+  json["agreement_of_directions"] = summary_json(agreement);
+  json["strain"] = summary_json(strain);
   json["largest_inverse_error_mm"] = inverse;
   json["largest_displacement_mm"] = largest;
   json["mean_displacement_mm"] = summary_json(mean);
@@ -88,6 +94,9 @@ Rows scan_rows(const std::vector<SimulatedScan> &simulations) {
                   "folded_voxels",
                   "cycle_error",
                   "inverse_error_mm",
+                  "composition_error_mm",
+                  "agreement_of_directions",
+                  "strain",
                   "largest_displacement_mm",
                   "mean_displacement_mm"};
   for (const SimulatedScan &s : simulations) {
@@ -95,8 +104,8 @@ Rows scan_rows(const std::vector<SimulatedScan> &simulations) {
     rows.rows.push_back({s.scan.id, s.direction, s.scan.group.empty() ? "n/a" : s.scan.group, truth(s.is_held_out()),
                          number(s.before()), number(s.after()), truth(s.shift() > 0), truth(s.flipped()),
                          truth(s.record.at("monotone").get<bool>()), figure("folded_voxels"), figure("cycle_error"),
-                         figure("inverse_error_mm"), figure("largest_displacement_mm"),
-                         figure("mean_displacement_mm")});
+                         figure("inverse_error_mm"), figure("composition_error_mm"), figure("agreement_of_directions"),
+                         figure("strain"), figure("largest_displacement_mm"), figure("mean_displacement_mm")});
   }
   return rows;
 }

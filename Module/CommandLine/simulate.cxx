@@ -43,6 +43,9 @@ Json side_car(const SimulateRequest &request, const cw_model &model, const std::
   json["folded_voxels"] = simulation.folded;
   json["inverse_error_mm"] = simulation.inverse_error;
   json["cycle_error"] = simulation.cycle_error;
+  json["composition_error_mm"] = simulation.composition_error;
+  json["agreement_of_directions"] = simulation.agreement;
+  json["strain"] = simulation.strain;
   json["largest_displacement_mm"] = simulation.largest;
   json["mean_displacement_mm"] = simulation.mean;
   json["field"] = {{"model", velocity ? "stationary velocity" : "displacement"},

@@ -132,5 +132,63 @@ TEST_F(Simulate, InverseErrorInsideTheBoxOnly) {
   EXPECT_NEAR(s.inverse_error, 3 * 3.2, 1e-4);
 }
 
+// Strain and composition against the same in double; strengths of a velocity add up, those of a displacement do not.
+TEST_F(Simulate, StrainAndComposition) {
+  fake.Wave(fake.V, 1.0, 0.4);
+  MakeScan(fake.grid, nullptr);
+  const size_t n = fake.Samples();
+  double error[2];
+  for (const bool velocity : {true, false}) {
+    fake.field = velocity ? CW_FIELD_VELOCITY : CW_FIELD_DISPLACEMENT;
+    Build();
+    ASSERT_OK(Run(1, 0.8f));
+    const std::vector<float> input = Input(scan), u = Displacement(input, 1, 0.8f);
+    const std::vector<float> a = Displacement(input, 1, 0.32f), b = Displacement(input, 1, 0.48f);
+    double worst = 0, squares = 0;
+    ForEach(fake.grid, [&](size_t at, int i, int j, int k, const double *) {
+      const int index[3] = {i, j, k};
+      const size_t step[3] = {1, size_t(fake.grid.size[0]), size_t(fake.grid.size[0]) * fake.grid.size[1]};
+      double p[3] = {double(i), double(j), double(k)}, v[3];
+      for (int axis = 0; axis < 3; axis++)
+        p[axis] += b[axis * n + at];
+      for (int axis = 0; axis < 3; axis++) {
+        v[axis] = Sample(a.data() + axis * n, fake.grid.size, p, true) + b[axis * n + at] - u[axis * n + at];
+        for (int c = 0; c < 3; c++)
+          if (index[axis] + 1 < fake.grid.size[axis])
+            squares += std::pow(double(u[c * n + at + step[axis]]) - u[c * n + at], 2);
+      }
+      worst = std::max(worst, Millimetres(v));
+    });
+    EXPECT_NEAR(s.composition_error, worst, 1e-3);
+    EXPECT_NEAR(s.strain, std::sqrt(squares / double(n)), 1e-5);
+    EXPECT_GT(s.strain, 0.1);
+    error[velocity] = s.composition_error;
+  }
+  EXPECT_LT(error[1], 0.1) << "mm: interpolation alone";
+  EXPECT_GT(error[0], 3 * error[1]);
+}
+
+TEST_F(Simulate, AgreementOfTheDirections) {
+  MakeScan(fake.grid, nullptr);
+  fake.Shrink(fake.V, 0.08);  // S(x, -1) = -S(x, +1): what one takes away the other one adds
+  Build();
+  ASSERT_OK(Run(1, 1));
+  EXPECT_GT(s.agreement, 0.95);
+  const double same = s.agreement;
+  ASSERT_OK(Run(-1, 1));
+  EXPECT_NEAR(s.agreement, same, 1e-6);
+  fake.M = fake.V;
+  fake.V.assign(fake.V.size(), 0);
+  for (float &m : fake.M)
+    m *= 5;  // both directions shrink the middle
+  Build();
+  ASSERT_OK(Run(1, 1));
+  EXPECT_LT(s.agreement, -0.95);
+  fake.M.assign(fake.M.size(), 0);
+  Build();
+  ASSERT_OK(Run(1, 1));
+  EXPECT_EQ(s.agreement, 0) << "nothing moves";
+}
+
 }  // namespace
 }  // namespace results_test

@@ -31,7 +31,11 @@ typedef struct cw_simulation {
                          * from an inverse */
   double cycle_error;   /* RMSE(cycled, input) / RMS(input) on the model's grid; cycled: the warped input through S with
                          * the other direction, at the same strength */
-  double largest, mean; /* |u| in mm on the model's grid */
+  double composition_error; /* mm: largest |phi_a(phi_b(x)) - phi(x)| on the model's grid, phi_a and phi_b at 0.4 and
+                             * 0.6 of the strength: 0 where strengths add up */
+  double agreement;         /* correlation of log J with minus log J of the other direction's field, same strength */
+  double largest, mean;     /* |u| in mm on the model's grid */
+  double strain;            /* root mean square of |Du|, Frobenius norm of u's forward differences (a voxel each) */
 } cw_simulation;
 
 /* Injects (+1) or removes (-1) at a strength: S on the preprocessed scan; the field of the model's grid is carried to
@@ -61,7 +65,7 @@ cw_status cw_simulate_response(cw_context *context, const cw_model *simulator, c
 /* Accepts a cleared struct. */
 void cw_response_free(cw_context *context, cw_response *response);
 /* The simulation of the same scan, with the same transform, at a strength: what cw_simulate gives on the scan's grid,
- * both logits, folded, largest and mean.  The curve, monotone and both errors are left at 0. */
+ * both logits, folded, largest and mean.  The curve, monotone, the three errors, agreement and strain are left at 0. */
 cw_status cw_simulate_strength(cw_context *context, const cw_model *simulator, const cw_volume *scan,
                                const cw_affine *transform, const cw_response *response, float strength,
                                cw_simulation *simulation);
