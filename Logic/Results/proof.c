@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "counterwarp/results.h"
 #include "counterwarp/warp.h"
 
 double cw_length_mm(const cw_model *model, const float *u, size_t at) {
@@ -38,18 +39,7 @@ cw_status cw_proof_agreement(cw_context *context, const cw_proof_request *r, dou
   CW_TRY(cw_model_displacement(context, r->model, r->opposite, r->strength, u));
   cw_jacobian_determinant(grid->size, r->u, true, a, r->threads);
   cw_jacobian_determinant(grid->size, u, true, b, r->threads);
-  double mean[2] = {0, 0}, aa = 0, bb = 0, ab = 0;
-  for (size_t i = 0; i < samples; i++) {
-    mean[0] += a[i] / (double)samples;
-    mean[1] -= b[i] / (double)samples;
-  }
-  for (size_t i = 0; i < samples; i++) {
-    const double da = a[i] - mean[0], db = -b[i] - mean[1];
-    aa += da * da;
-    bb += db * db;
-    ab += da * db;
-  }
-  *agreement = aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 0;
+  *agreement = -cw_correlation(a, b, samples);
   return CW_OK;
 }
 

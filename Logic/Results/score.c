@@ -105,6 +105,10 @@ static void rank_scores(const uint32_t *sorted, extent e, cw_score *score) {
   score->auc = wins / ((double)e.positives * (double)negatives);
 }
 
+double cw_correlation(const float *a, const float *b, size_t samples) {
+  return samples ? correlation(a, b, NULL, samples, samples, false) : 0;
+}
+
 cw_status cw_score_map(cw_context *context, const float *map, const float *truth, const float *mask,
                        const float *region, size_t samples, cw_score *score) {
   memset(score, 0, sizeof *score);

@@ -59,3 +59,16 @@ cw_summary cw_summarize(const double *values, int count) {
   summary.high = summary.mean + half;
   return summary;
 }
+
+cw_summary cw_proportion(int successes, int count) {
+  cw_summary summary = {count > 0 ? count : 0, NAN, NAN, NAN, NAN};
+  if (count < 1)
+    return summary;
+  const double z = 1.959964, n = count, share = successes / n, scale = 1 + z * z / n;
+  const double middle = (share + z * z / (2 * n)) / scale;
+  const double half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale;
+  summary.mean = share;
+  summary.low = successes > 0 ? middle - half : 0;
+  summary.high = successes < count ? middle + half : 1;
+  return summary;
+}

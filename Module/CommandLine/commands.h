@@ -96,6 +96,7 @@ void run_jacobian(Context &context, const JacobianRequest &request);
 
 struct GroupRequest {
   std::string simulations, cohort, atlas, labels, out, second;
+  std::vector<std::string> others;  // folders of groups made with other seeds
   int least = 10;
   double coverage = 0.5;
 };

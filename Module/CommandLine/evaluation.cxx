@@ -41,7 +41,7 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
   int moved = 0, flipped = 0, monotone = 0, folded_scans = 0, wrong = 0;
   size_t folded = 0;
   double inverse = 0, largest = 0;
-  std::vector<double> shift, cycle, mean, composition, agreement, strain;
+  std::vector<double> shift, cycle, mean, farthest, composition, agreement, strain;
   for (const SimulatedScan &s : simulations) {
     moved += s.shift() > 0;
     flipped += s.flipped();
@@ -51,7 +51,8 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
     folded += voxels;
     folded_scans += voxels > 0;
     inverse = std::max(inverse, s.record.at("inverse_error_mm").get<double>());
-    largest = std::max(largest, s.record.at("largest_displacement_mm").get<double>());
+    farthest.push_back(s.record.at("largest_displacement_mm").get<double>());
+    largest = std::max(largest, farthest.back());
     shift.push_back(s.shift());
     cycle.push_back(s.record.at("cycle_error").get<double>());
     mean.push_back(s.record.at("mean_displacement_mm").get<double>());
@@ -76,6 +77,7 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
   json["strain"] = summary_json(strain);
   json["largest_inverse_error_mm"] = inverse;
   json["largest_displacement_mm"] = largest;
+  json["largest_displacement_each_mm"] = summary_json(farthest);
   json["mean_displacement_mm"] = summary_json(mean);
   return json;
 }

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "evaluation.h"
+#include "proof.h"
 #include "wording.h"
 
 namespace program {
@@ -157,6 +158,12 @@ void run_group(Context &context, const GroupRequest &request) {
     write_regions(context, request, pairs, out, json);
     json["atlas"] = Path(request.atlas).filename().string();
   }
+  write_tsv(out / "proof.tsv", proof_rows(json["directions"], json.value("transfer", Json())));
+  json["files"]["proof.tsv"] = "what speaks for the simulator or against it where no truth is known";
+  if (!request.others.empty()) {
+    write_tsv(out / "stability.tsv", stability_rows(context, out, request.others));
+    json["files"]["stability.tsv"] = "correlation of the mean maps with those of groups made with other seeds";
+  }
   json["versions"] = {{"counterwarp", cw_version()}};
   write_json(out / "group.json", json);
   for (int d = 0; d < 2; d++)
@@ -190,6 +197,9 @@ void add_group(Program &program) {
       ->capture_default_str();
   command->add_option("--second", request->second,
                       "A second classifier, trained apart: does what moves the first move this one?");
+  command->add_option(
+      "--other", request->others,
+      "Folder of a group made with another seed of the simulator, once or more: are the maps the same?");
   command->callback([&program, request] {
     program.work = [&program, request] {
       Context context(program.settings);

@@ -234,6 +234,26 @@ TEST(Job, FromNothingToThePage) {
   EXPECT_EQ(names, (std::set<std::string>{"Left-Hippocampus", "Right-Hippocampus"}));
   EXPECT_EQ(rows_of(folder / "group/scans.tsv").size(), 4u) << "controls injected and patients healed, held out";
 
+  // What stands behind it: every figure inside its interval; maps of the same simulations agree with themselves.
+  job.done({"group", "--simulations", out, "--cohort", job.table, "--out", folder.name("again"), "--other",
+            folder.name("group")});
+  std::set<std::string> figures;
+  for (const auto &row : rows_of(folder / "group/proof.tsv")) {
+    figures.insert(row["figure"]);
+    EXPECT_EQ(row["n"], "2");
+    EXPECT_LE(std::stod(row["low_95"].get<std::string>()), std::stod(row["value"].get<std::string>())) << row.dump();
+    EXPECT_GE(std::stod(row["high_95"].get<std::string>()), std::stod(row["value"].get<std::string>())) << row.dump();
+    EXPECT_NE(row["meaning"], "");
+  }
+  for (const char *name :
+       {"moved", "flipped", "monotone", "second_moved", "second_flipped", "cycle_error", "composition_error_mm",
+        "folded_scans", "agreement_of_directions", "mean_displacement_mm", "largest_displacement_mm", "strain"})
+    EXPECT_TRUE(figures.count(name)) << name;
+  const auto stability = rows_of(folder / "again/stability.tsv");
+  ASSERT_EQ(stability.size(), 2u);
+  for (const auto &row : stability)
+    EXPECT_NEAR(std::stod(row["correlation"].get<std::string>()), 1, 1e-6);
+
   job.done({"report", "--simulations", out, "--cohort", job.table, "--group", folder.name("group"), "--classifier",
             job.classifier, "--simulator", job.simulator, "--title", "Tiny </script> & more", "--out",
             folder.name("page.html")});

@@ -86,6 +86,28 @@ TEST(BalancedAccuracy, CountsEachGroupAlike) {
   EXPECT_DOUBLE_EQ(cw_balanced_accuracy(nan, both, 2), 0);
 }
 
+// Wilson's interval: 8 of 10 from Newcombe (1998)'s formula by hand; 0 and all end at 0 and 1.
+TEST(Summary, WilsonsInterval) {
+  const cw_summary s = cw_proportion(8, 10);
+  EXPECT_EQ(s.count, 10);
+  EXPECT_DOUBLE_EQ(s.mean, 0.8);
+  EXPECT_NEAR(s.low, 0.4902, 1e-4);
+  EXPECT_NEAR(s.high, 0.9433, 1e-4);
+  EXPECT_EQ(cw_proportion(0, 10).low, 0);
+  EXPECT_NEAR(cw_proportion(0, 10).high, 0.2775, 1e-4);
+  EXPECT_EQ(cw_proportion(10, 10).high, 1);
+  EXPECT_NEAR(cw_proportion(10, 10).low, 1 - 0.2775, 1e-4);
+  EXPECT_TRUE(std::isnan(cw_proportion(0, 0).mean));
+}
+
+TEST(Correlation, SignAndNoVariance) {
+  const float a[4] = {1, 2, 3, 5}, b[4] = {-2, -4, -6, -10}, flat[4] = {7, 7, 7, 7};
+  EXPECT_NEAR(cw_correlation(a, b, 4), -1, 1e-12);
+  EXPECT_NEAR(cw_correlation(a, a, 4), 1, 1e-12);
+  EXPECT_EQ(cw_correlation(a, flat, 4), 0);
+  EXPECT_EQ(cw_correlation(a, b, 0), 0);
+}
+
 TEST(Summary, StudentsInterval) {
   // t(0.975) of 1, 2, 4 and 30 degrees of freedom: 12.7062, 4.30265, 2.77645, 2.04227.
   const struct {

@@ -92,6 +92,9 @@ typedef struct cw_region {
 cw_status cw_region_changes(cw_context *context, const cw_volume *labels, const cw_volume *field,
                             const cw_volume *jacobian, size_t least, cw_region **regions, int *count);
 
+/* Pearson's correlation of two maps; 0 where one of them does not vary. */
+double cw_correlation(const float *a, const float *b, size_t samples);
+
 /* A map against the truth inside a region (mask != 0 in `region`; NULL: everywhere). */
 typedef struct cw_score {
   double signed_correlation;     /* Pearson of map and truth; 0 where one of them does not vary */
@@ -111,6 +114,8 @@ typedef struct cw_summary {
   double mean, sd, low, high;
 } cw_summary;
 cw_summary cw_summarize(const double *values, int count);
+/* A share of `count`: mean, and Wilson's 95 % score interval (1927); sd is NaN.  All NaN for a count of 0. */
+cw_summary cw_proportion(int successes, int count);
 
 /* 0.5 (sensitivity + specificity) of logits (> 0: patient) for labels 0/1.  A group without scans is left out of the
  * mean; 0 without any scan.  A NaN logit counts as wrong. */

@@ -1,0 +1,116 @@
+#include "proof.h"
+
+#include <cmath>
+
+namespace program {
+
+namespace {
+
+const char *const directions[] = {"inject", "remove"};
+
+struct Figure {
+  std::string name;
+  cw_summary value;
+  const char *state;
+  std::string meaning;
+};
+
+cw_summary summary_of(const Json &json) {
+  const auto read = [&](const char *name) {
+    return json.contains(name) && json[name].is_number() ? json[name].get<double>() : NAN;
+  };
+  return {json.value("n", 0), read("mean"), read("sd"), read("low"), read("high")};
+}
+
+cw_summary share_of(const Json &json, const char *name) {
+  const int n = json.value("scans", 0);
+  return cw_proportion(static_cast<int>(std::lround(json.value(name, 0.0) * n)), n);
+}
+
+const char *judge(bool good) {
+  return good ? "good" : "poor";
+}
+
+std::vector<Figure> figures_of(const Json &t, const Json &second, bool inject) {
+  const std::string what = inject ? "injected" : "healed";
+  std::vector<Figure> list;
+  const cw_summary moved = share_of(t, "moved"), flipped = share_of(t, "flipped"), monotone = share_of(t, "monotone");
+  list.push_back({"moved", moved, judge(moved.mean >= 0.95),
+                  "Share of scans whose logit went the wanted way. Needed, and proves little: the worst warps do it."});
+  list.push_back(
+      {"flipped", flipped, judge(flipped.mean >= 0.9), "Share that the classifier puts on the wanted side."});
+  if (t.contains("margin_reached")) {
+    const cw_summary reached = share_of(t, "margin_reached");
+    list.push_back({"margin_reached", reached, judge(reached.mean >= 0.9),
+                    "Share that came at least nine tenths of the way to the other group's median logit."});
+  }
+  list.push_back({"monotone", monotone, judge(monotone.mean >= 0.9),
+                  "Share whose logit changes steadily with the strength; else a dose means nothing."});
+  if (second.is_object() && second.value("scans", 0) > 0) {
+    const cw_summary other = share_of(second, "moved"), crossed = share_of(second, "flipped");
+    list.push_back({"second_moved", other, judge(other.mean >= 0.95),
+                    "Share that a classifier trained apart sees moved the same way: whether the change is the "
+                    "disease's or this classifier's alone."});
+    list.push_back({"second_flipped", crossed, judge(crossed.mean >= 0.6),
+                    "Share of " + what + " scans that the other classifier puts on the wanted side."});
+  }
+  const cw_summary cycle = summary_of(t["cycle_error"]), composition = summary_of(t["composition_error_mm"]);
+  list.push_back({"cycle_error", cycle, judge(cycle.mean <= 0.2),
+                  "What is left of the change after the other direction has undone it, relative to the scan."});
+  list.push_back({"composition_error_mm", composition, judge(composition.mean <= 0.5),
+                  "Two warps of 0.4 and 0.6 of the strength against the whole one: near 0 where doses add up."});
+  const int folded = t.value("folded_scans", 0), n = t.value("scans", 0);
+  list.push_back({"folded_scans", cw_proportion(folded, n), judge(folded == 0),
+                  "Share of scans with folded voxels, where the warp is no map of tissue at all."});
+  const cw_summary agreement = summary_of(t["agreement_of_directions"]);
+  list.push_back(
+      {"agreement_of_directions", agreement, agreement.mean >= 0.5 ? "good" : "open",
+       "Correlation of log J with minus that of the other direction on the same scan: 1 where removal undoes "
+       "what injection does."});
+  list.push_back({"mean_displacement_mm", summary_of(t["mean_displacement_mm"]), "open",
+                  "How little was moved to do it: to be compared between simulators of one classifier."});
+  list.push_back({"largest_displacement_mm", summary_of(t["largest_displacement_each_mm"]), "open",
+                  "The farthest that tissue went, each scan's largest."});
+  list.push_back({"strain", summary_of(t["strain"]), "open", "Root mean square of the warp's strain: its energy."});
+  return list;
+}
+
+}  // namespace
+
+Rows proof_rows(const Json &tally, const Json &transfer) {
+  Rows rows;
+  rows.columns = {"direction", "figure", "n", "value", "low_95", "high_95", "state", "meaning"};
+  for (const char *direction : directions) {
+    if (!tally.contains(direction) || tally[direction].value("scans", 0) == 0)
+      continue;
+    const Json second = transfer.is_object() ? transfer.value(direction, Json()) : Json();
+    for (const Figure &f : figures_of(tally[direction], second, direction == directions[0]))
+      rows.rows.push_back({direction, f.name, std::to_string(f.value.count), number(f.value.mean, 4),
+                           number(f.value.low, 4), number(f.value.high, 4), f.state, f.meaning});
+  }
+  return rows;
+}
+
+Rows stability_rows(Context &context, const Path &group, const std::vector<std::string> &others) {
+  Rows rows;
+  rows.columns = {"direction", "other", "correlation"};
+  for (const char *direction : directions) {
+    const std::string name = std::string("group_desc-") + direction + "_mean.nii.gz";
+    if (!std::filesystem::exists(group / name))
+      continue;
+    Volume own(context);
+    context.check(cw_nifti_read(context, (group / name).c_str(), own.get()));
+    for (const std::string &folder : others) {
+      need_file(Path(folder) / name, "the other group's map");
+      Volume other(context);
+      context.check(cw_nifti_read(context, (Path(folder) / name).c_str(), other.get()));
+      if (!cw_grid_same(&own->grid, &other->grid, 0.01))
+        throw Failure(folder + ": its maps lie on another grid than those of " + group.string() + ".");
+      const size_t samples = cw_grid_samples(&own->grid);
+      rows.rows.push_back({direction, folder, number(cw_correlation(own->data, other->data, samples), 4)});
+    }
+  }
+  return rows;
+}
+
+}  // namespace program
