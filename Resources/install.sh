@@ -6,7 +6,7 @@ set -eu
 packages="build-essential cmake pkg-config libopenblas-serial-dev libnifti-dev zlib1g-dev libprotobuf-c-dev
   protobuf-c-compiler libkissfft-dev libcli11-dev nlohmann-json3-dev libpng-dev libjs-chart.js mricron-data"
 if [ "${1:-}" = tests ]; then
-  packages="$packages libgtest-dev python3-venv"
+  packages="$packages libgtest-dev python3-venv libinsighttoolkit5-dev libfftw3-dev"
 fi
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

@@ -30,7 +30,7 @@ failed=0
 # run PRESET: configures, builds, tests.
 run() {
   folder=build/$1
-  cmake --preset "$1" -DCOUNTERWARP_BUILD_TESTING=ON -DCOUNTERWARP_TEST_PYTHON="$python"
+  cmake --preset "$1" -DCOUNTERWARP_BUILD_TESTING=ON -DCOUNTERWARP_BUILD_ITK=ON -DCOUNTERWARP_TEST_PYTHON="$python"
   cmake --build "$folder" --parallel "$jobs"
   report=$folder/tests.xml
   failures=$folder/Testing/Temporary/LastTestsFailed.log

@@ -1,5 +1,7 @@
-// The warp's kernels beside ITK's filters for the same work, in one run, on the same number of threads.
-//   warp_itk [--threads N] [--table]
+// The warp's kernels, and the filters around them, beside ITK's filters for the same work, in one run, on the same
+// number of threads.  "report" rows: the longest that a filter works before it hears that it was aborted.
+//   warp_itk [--threads N] [--table] [--model SIMULATOR]
+// With a model also the simulation's filter, on a scan of 1 mm voxels around the model's grid.
 // Rows of ours are "name <tab> figure <tab> unit", ITK's have "ITK" in front (run.sh joins them); --table joins them
 // here: name, ours, unit, peer, the peer's figure, ratio (above 1: ours is faster).  Figures are medians.  GB/s counts
 // each input and output once (for the exponential, once a squaring).
@@ -21,6 +23,10 @@
 #include <vector>
 
 #include "counterwarp/warp.h"
+#include "itkCounterwarpExponentialFieldFilter.h"
+#include "itkCounterwarpJacobianDeterminantFilter.h"
+#include "itkCounterwarpSimulateImageFilter.h"
+#include "itkCounterwarpWarpImageFilter.h"
 
 namespace {
 
@@ -31,6 +37,7 @@ constexpr int kSquarings = 6;
 struct Options {
   int threads = 2;
   bool table = false;
+  const char *model = nullptr;
 };
 
 double seconds(const std::function<void()> &work) {
@@ -39,28 +46,67 @@ double seconds(const std::function<void()> &work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Medians of the two in turns, so that both see the same machine; one run of each to warm up.
-std::pair<double, double> medians(int runs, const std::function<void()> &ours, const std::function<void()> &peer) {
-  ours();
-  peer();
-  std::vector<double> a, b;
-  for (int i = 0; i < runs; i++) {
-    a.push_back(seconds(ours));
-    b.push_back(seconds(peer));
-  }
-  std::sort(a.begin(), a.end());
-  std::sort(b.begin(), b.end());
-  return {a[a.size() / 2], b[b.size() / 2]};
+// Medians of the three in turns, so that all see the same machine; one run of each to warm up.
+struct Taken {
+  double kernel, filter, peer;
+};
+
+Taken medians(int runs, const std::function<void()> &kernel, itk::ProcessObject *filter, itk::ProcessObject *peer) {
+  const std::function<void()> works[] = {kernel,
+                                         [=] {
+                                           filter->Modified();
+                                           filter->Update();
+                                         },
+                                         [=] {
+                                           peer->Modified();
+                                           peer->Update();
+                                         }};
+  std::vector<double> taken[3];
+  for (int i = -1; i < runs; i++)
+    for (int w = 0; w < 3; w++) {
+      const double t = seconds(works[w]);
+      if (i >= 0)
+        taken[w].push_back(t);
+    }
+  for (auto &list : taken)
+    std::sort(list.begin(), list.end());
+  const size_t middle = taken[0].size() / 2;
+  return {taken[0][middle], taken[1][middle], taken[2][middle]};
 }
 
-void print(const Options &options, const std::string &name, std::pair<double, double> taken, double bytes) {
-  const double ours = taken.first * 1e3, peer = taken.second * 1e3, rate = bytes / taken.first * 1e-9;
+// Longest time between two events of a filter's progress, or its start or end.
+double longest_wait(itk::ProcessObject *filter) {
+  using Clock = std::chrono::steady_clock;
+  double longest = 0;
+  auto last = Clock::now();
+  const auto look = [&] {
+    const auto now = Clock::now();
+    longest = std::max(longest, std::chrono::duration<double>(now - last).count());
+    last = now;
+  };
+  const auto observer = filter->AddObserver(itk::ProgressEvent(), [&](const itk::EventObject &) { look(); });
+  filter->Modified();
+  last = Clock::now();
+  filter->Update();
+  look();
+  filter->RemoveObserver(observer);
+  return longest;
+}
+
+void print_row(const Options &options, const std::string &name, double ours, double peer) {
   if (options.table)
-    std::printf("%s\t%.4g\tms\tITK\t%.4g\t%.2f\n%s\t%.4g\tGB/s\t\t\t\n", name.c_str(), ours, peer, peer / ours,
-                name.c_str(), rate);
+    std::printf("%s\t%.4g\tms\tITK\t%.4g\t%.2f\n", name.c_str(), ours * 1e3, peer * 1e3, peer / ours);
   else
-    std::printf("%s\t%.4g\tms\nITK\t%s\t%.4g\tms\n%s\t%.4g\tGB/s\n", name.c_str(), ours, name.c_str(), peer,
-                name.c_str(), rate);
+    std::printf("%s\t%.4g\tms\nITK\t%s\t%.4g\tms\n", name.c_str(), ours * 1e3, name.c_str(), peer * 1e3);
+}
+
+void print(const Options &options, const std::string &work, const std::string &size, const Taken &taken, double bytes,
+           double wait) {
+  const char *end = options.table ? "\t\t\t\n" : "\n";
+  print_row(options, work + " " + size, taken.kernel, taken.peer);
+  print_row(options, work + " filter " + size, taken.filter, taken.peer);
+  std::printf("%s %s\t%.4g\tGB/s%s", work.c_str(), size.c_str(), bytes / taken.kernel * 1e-9, end);
+  std::printf("%s filter's report %s\t%.4g\tms%s", work.c_str(), size.c_str(), wait * 1e3, end);
   std::fflush(stdout);
 }
 
@@ -137,43 +183,82 @@ void measure(const Options &options, const int n[3]) {
   warp->SetInput(itk_scan);
   warp->SetDisplacementField(itk_field);
   warp->SetOutputParametersFromImage(itk_scan);
-  print(options, "warp " + size,
-        medians(
-            runs, [&] { cw_warp_forward(n, 1, scan.data(), u.data(), out.data(), threads); },
-            [&] {
-              warp->Modified();
-              warp->Update();
-            }),
-        20.0 * double(samples));
+  auto warp_filter = itk::CounterwarpWarpImageFilter<Scalar>::New();
+  warp_filter->SetInput(itk_scan);
+  warp_filter->SetDisplacementField(itk_field);
+  const auto warp_kernel = [&] { cw_warp_forward(n, 1, scan.data(), u.data(), out.data(), threads); };
+  print(options, "warp", size, medians(runs, warp_kernel, warp_filter, warp), 20.0 * double(samples),
+        longest_wait(warp_filter));
   agree("the warped image", n, 1, out.data(), warp->GetOutput()->GetBufferPointer(), 1, 0.05);
+  agree("the filter's image", n, 1, out.data(), warp_filter->GetOutput()->GetBufferPointer(), 1, 1e-3);
 
   auto jacobian = itk::DisplacementFieldJacobianDeterminantFilter<Field, float, Scalar>::New();
   jacobian->SetInput(itk_field);
-  print(options, "Jacobian " + size,
-        medians(
-            runs, [&] { cw_jacobian_determinant(n, u.data(), false, out.data(), threads); },
-            [&] {
-              jacobian->Modified();
-              jacobian->Update();
-            }),
-        16.0 * double(samples));
+  auto jacobian_filter = itk::CounterwarpJacobianDeterminantFilter<Field>::New();
+  jacobian_filter->SetInput(itk_field);
+  const auto jacobian_kernel = [&] { cw_jacobian_determinant(n, u.data(), false, out.data(), threads); };
+  print(options, "Jacobian", size, medians(runs, jacobian_kernel, jacobian_filter, jacobian), 16.0 * double(samples),
+        longest_wait(jacobian_filter));
   agree("the Jacobian", n, 1, out.data(), jacobian->GetOutput()->GetBufferPointer(), 1, 1e-3);
+  agree("the filter's Jacobian", n, 1, out.data(), jacobian_filter->GetOutput()->GetBufferPointer(), 1, 1e-5);
 
   auto exponential = itk::ExponentialDisplacementFieldImageFilter<Field, Field>::New();
   exponential->SetInput(itk_velocity);
   exponential->AutomaticNumberOfIterationsOff();
   exponential->SetMaximumNumberOfIterations(kSquarings);
-  print(options, "exponential, 6 squarings " + size,
-        medians(
-            samples > 4000000 ? 3 : runs,
-            [&] { cw_exponential_forward(n, v.data(), 1, kSquarings, false, step.data(), u.data(), threads); },
-            [&] {
-              exponential->Modified();
-              exponential->Update();
-            }),
-        24.0 * kSquarings * double(samples));
+  auto exponential_filter = itk::CounterwarpExponentialFieldFilter<Field>::New();
+  exponential_filter->SetInput(itk_velocity);
+  exponential_filter->AutomaticNumberOfIterationsOff();
+  exponential_filter->SetMaximumNumberOfIterations(kSquarings);
+  const auto exponential_kernel = [&] {
+    cw_exponential_forward(n, v.data(), 1, kSquarings, false, step.data(), u.data(), threads);
+  };
+  print(options, "exponential, 6 squarings", size,
+        medians(samples > 4000000 ? 3 : runs, exponential_kernel, exponential_filter, exponential),
+        24.0 * kSquarings * double(samples), longest_wait(exponential_filter));
   const float *peer = exponential->GetOutput()->GetBufferPointer()->GetDataPointer();
   agree("the exponential", n, 2, u.data(), peer, 3, 0.05);
+  agree("the filter's exponential", n, 0, u.data(),
+        exponential_filter->GetOutput()->GetBufferPointer()->GetDataPointer(), 3, 1e-4);
+}
+
+void simulate(const Options &options) {
+  const int n[3] = {182, 218, 182};
+  auto model = itk::CounterwarpModel::New();
+  model->ReadFile(options.model);
+  const auto grid = model->GetGrid();
+  auto scan = image<Scalar>(n);
+  itk::ContinuousIndex<double, 3> middle, own;
+  for (unsigned a = 0; a < 3; a++) {
+    middle[a] = 0.5 * (double(grid->GetLargestPossibleRegion().GetSize(a)) - 1);
+    own[a] = 0.5 * (n[a] - 1);
+  }
+  itk::Point<double, 3> there, here;
+  grid->TransformContinuousIndexToPhysicalPoint(middle, there);
+  scan->TransformContinuousIndexToPhysicalPoint(own, here);
+  scan->SetOrigin(scan->GetOrigin() + (there - here));
+  const auto v = velocity(n);
+  for (size_t i = 0; i < v.size() / 3; i++)
+    scan->GetBufferPointer()[i] = 100 + 20 * v[i];
+  auto filter = itk::CounterwarpSimulateImageFilter<Scalar>::New();
+  filter->SetInput(scan);
+  filter->SetModel(model);
+  itk::Object::GlobalWarningDisplayOff();
+  filter->Update();
+  std::vector<double> whole, strength;
+  for (int i = 0; i < 5; i++) {
+    scan->Modified();
+    whole.push_back(seconds([&] { filter->Update(); }));
+    filter->SetStrength(0.5 + 0.1 * i);
+    strength.push_back(seconds([&] { filter->Update(); }));
+  }
+  std::sort(whole.begin(), whole.end());
+  std::sort(strength.begin(), strength.end());
+  scan->Modified();
+  const char *end = options.table ? "\t\t\t\n" : "\n";
+  std::printf("simulation filter 182x218x182\t%.4g\tms%s", whole[2] * 1e3, end);
+  std::printf("another strength 182x218x182\t%.4g\tms%s", strength[2] * 1e3, end);
+  std::printf("simulation filter's report 182x218x182\t%.4g\tms%s", longest_wait(filter) * 1e3, end);
 }
 
 }  // namespace
@@ -185,8 +270,10 @@ int main(int count, char **arguments) {
       options.table = true;
     else if (!std::strcmp(arguments[i], "--threads") && i + 1 < count)
       options.threads = std::max(1, std::atoi(arguments[++i]));
+    else if (!std::strcmp(arguments[i], "--model") && i + 1 < count)
+      options.model = arguments[++i];
     else {
-      std::fprintf(stderr, "usage: warp_itk [--threads N] [--table]\n");
+      std::fprintf(stderr, "usage: warp_itk [--threads N] [--table] [--model SIMULATOR]\n");
       return 2;
     }
   }
@@ -197,5 +284,7 @@ int main(int count, char **arguments) {
   const int sizes[][3] = {{64, 64, 64}, {128, 128, 128}, {182, 218, 182}};
   for (const auto &n : sizes)
     measure(options, n);
+  if (options.model)
+    simulate(options);
   return 0;
 }

@@ -2,6 +2,7 @@
 #define itkCounterwarpAlignToModelFilter_h
 
 #include "itkAffineTransform.h"
+#include "itkCounterwarpExecution.h"
 #include "itkCounterwarpModel.h"
 #include "itkDataObjectDecorator.h"
 #include "itkEuler3DTransform.h"
@@ -24,7 +25,8 @@ namespace itk {
  *
  * Regions: the whole scan is needed.
  *
- * Limitations: the same bits need the same number of work units.  The result warns (in the manner of
+ * Limitations: the same bits need the same number of work units.  It can be aborted after each iteration, but not while
+ * the registration smooths the scan (a second or so).  The result warns (in the manner of
  * CounterwarpClassifyImageFilter) where the aligned scan still looks unlike the template.
  *
  * \ingroup ITKCounterwarp
@@ -107,21 +109,22 @@ class ITK_TEMPLATE_EXPORT CounterwarpAlignToModelFilter : public ProcessObject {
   using MaskType = ImageMaskSpatialObject<3>;
   using PointType = ImageType::PointType;
 
-  /** The two images of a registration, as coarse as its grids allow, and where to look at them. */
+  /** The images of a registration, as coarse as its grids allow, and where to look at them. */
   struct Pair {
     ImageType::ConstPointer fixed;
-    ImageType::Pointer moving;
+    ImageType::Pointer coarse, moving;
     MaskType::Pointer mask;
     PointType center, movingMass, movingMiddle;
     double spacing;
   };
+  ImageType::Pointer MakeMoving(CounterwarpExecution &core, const cw_volume &scan, double voxel, double margin);
   Pair Prepare(const ImageType *reference);
   RigidType::Pointer FindStart(const Pair &pair);
 
   /** Registers on grids of shrink factors; progress goes from m_Done to `until`. */
   template <typename TTransform>
-  double RunRegistration(const Pair &pair, TTransform *transform, std::initializer_list<double> voxels,
-                         unsigned int iterations, float until);
+  double RunRegistration(const Pair &pair, const ImageType *moving, TTransform *transform,
+                         std::initializer_list<double> voxels, unsigned int iterations, float until);
 
   CounterwarpModel::ConstPointer m_Model;
   ImageType::ConstPointer m_Template;

@@ -30,7 +30,34 @@ void CounterwarpAlignToModelFilter<TInputImage>::VerifyPreconditions() const {
   }
 }
 
-/** The scan on its own axes, with voxels of half the template's size at least; the template's tissue with a rim. */
+/** The scan on its own axes, in voxels of up to `voxel` mm, with empty space around: what lies outside a scan counts as
+ * zero, as it does for the model, and no start gains by leaving the scan. */
+template <typename TInputImage>
+typename CounterwarpAlignToModelFilter<TInputImage>::ImageType::Pointer
+CounterwarpAlignToModelFilter<TInputImage>::MakeMoving(CounterwarpExecution &core, const cw_volume &scan, double voxel,
+                                                       double margin) {
+  cw_grid grid = scan.grid;
+  double spacing[3];
+  cw_grid_spacing(&grid, spacing);
+  for (int axis = 0; axis < 3; ++axis) {
+    const double factor = std::max(1.0, voxel / spacing[axis]);
+    const double samples = std::ceil((scan.grid.size[axis] + 2 * margin / spacing[axis]) / factor);
+    // Middle on middle.
+    const double first = 0.5 * ((scan.grid.size[axis] - 1) - factor * (samples - 1));
+    grid.size[axis] = static_cast<int>(samples);
+    for (int r = 0; r < 3; ++r) {
+      grid.to_world.m[r][3] += first * grid.to_world.m[r][axis];
+      grid.to_world.m[r][axis] *= factor;
+    }
+  }
+  auto moving = ImageType::New();
+  CounterwarpSamples::SetGrid(moving, grid);
+  moving->Allocate();
+  cw_volume coarse{grid, 1, moving->GetBufferPointer()};
+  core.Check(cw_volume_resample_mean(core, &scan, nullptr, &coarse));
+  return moving;
+}
+
 template <typename TInputImage>
 typename CounterwarpAlignToModelFilter<TInputImage>::Pair CounterwarpAlignToModelFilter<TInputImage>::Prepare(
     const ImageType *reference) {
@@ -40,7 +67,9 @@ typename CounterwarpAlignToModelFilter<TInputImage>::Pair CounterwarpAlignToMode
   Pair pair;
   pair.fixed = reference;
   const auto spacing = reference->GetSpacing();
+  const auto size = reference->GetBufferedRegion().GetSize();
   pair.spacing = std::min({spacing[0], spacing[1], spacing[2]});
+  const double margin = 0.3 * std::max({spacing[0] * size[0], spacing[1] * size[1], spacing[2] * size[2]});
 
   const InputImageType *image = this->GetInput();
   const RegionView<InputImageType> samples(image, image->GetLargestPossibleRegion(), true);
@@ -50,23 +79,8 @@ typename CounterwarpAlignToModelFilter<TInputImage>::Pair CounterwarpAlignToMode
       itkExceptionMacro("The scan holds NaN or Inf, expected finite numbers");
     }
   }
-  cw_grid grid = scan.grid;
-  double voxel[3];
-  cw_grid_spacing(&grid, voxel);
-  for (int axis = 0; axis < 3; ++axis) {
-    // Voxels of the coarse grid have their corners on those of the fine one.
-    const int factor = std::max(1, std::min(grid.size[axis], static_cast<int>(0.5 * pair.spacing / voxel[axis])));
-    grid.size[axis] = (grid.size[axis] + factor - 1) / factor;
-    for (int r = 0; r < 3; ++r) {
-      grid.to_world.m[r][3] += 0.5 * (factor - 1) * grid.to_world.m[r][axis];
-      grid.to_world.m[r][axis] *= factor;
-    }
-  }
-  pair.moving = ImageType::New();
-  SetGrid(pair.moving, grid);
-  pair.moving->Allocate();
-  cw_volume coarse{grid, 1, pair.moving->GetBufferPointer()};
-  core.Check(cw_volume_resample_mean(core, &scan, nullptr, &coarse));
+  pair.coarse = this->MakeMoving(core, scan, std::max(4.0, 0.5 * pair.spacing), margin);
+  pair.moving = this->MakeMoving(core, scan, 0.5 * pair.spacing, margin);
 
   // Tissue: where the smoothed template is not empty.
   auto tissue = ImageType::New();
@@ -98,22 +112,23 @@ typename CounterwarpAlignToModelFilter<TInputImage>::Pair CounterwarpAlignToMode
   };
   try {
     pair.center = centre_of_mass(tissue);
-    pair.movingMass = centre_of_mass(pair.moving);
+    pair.movingMass = centre_of_mass(pair.coarse);
   } catch (const ExceptionObject &) {
     itkExceptionMacro("The scan or the model's template has no centre of mass, expected values above 0");
   }
   ContinuousIndex<double, 3> middle;
   for (unsigned int axis = 0; axis < 3; ++axis) {
-    middle[axis] = 0.5 * (grid.size[axis] - 1);
+    middle[axis] = 0.5 * (static_cast<double>(pair.coarse->GetBufferedRegion().GetSize(axis)) - 1);
   }
-  pair.moving->TransformContinuousIndexToPhysicalPoint(middle, pair.movingMiddle);
+  pair.coarse->TransformContinuousIndexToPhysicalPoint(middle, pair.movingMiddle);
   m_Done = 0.05F;
   return pair;
 }
 
 template <typename TInputImage>
 template <typename TTransform>
-double CounterwarpAlignToModelFilter<TInputImage>::RunRegistration(const Pair &pair, TTransform *transform,
+double CounterwarpAlignToModelFilter<TInputImage>::RunRegistration(const Pair &pair, const ImageType *moving,
+                                                                   TTransform *transform,
                                                                    std::initializer_list<double> voxels,
                                                                    unsigned int iterations, float until) {
   using MethodType = ImageRegistrationMethodv4<ImageType, ImageType, TTransform>;
@@ -147,7 +162,7 @@ double CounterwarpAlignToModelFilter<TInputImage>::RunRegistration(const Pair &p
   }
   auto method = MethodType::New();
   method->SetFixedImage(pair.fixed);
-  method->SetMovingImage(pair.moving);
+  method->SetMovingImage(moving);
   method->SetMetric(metric);
   method->SetOptimizer(optimizer);
   method->SetNumberOfWorkUnits(this->GetNumberOfWorkUnits());
@@ -189,8 +204,8 @@ CounterwarpAlignToModelFilter<TInputImage>::FindStart(const Pair &pair) {
       rigid->SetTranslation(start - pair.center);
       ++run;
       try {
-        const double value =
-            this->RunRegistration(pair, rigid.GetPointer(), {8.0}, 60, 0.05F + 0.45F * static_cast<float>(run) / 9);
+        const double value = this->RunRegistration(pair, pair.coarse, rigid.GetPointer(), {8.0}, 60,
+                                                   0.05F + 0.45F * static_cast<float>(run) / 9);
         if (value < lowest) {
           lowest = value;
           best = rigid;
@@ -230,7 +245,7 @@ void CounterwarpAlignToModelFilter<TInputImage>::GenerateData() {
     affine->SetTranslation(rigid->GetTranslation());
   }
   m_Done = std::max(m_Done, 0.5F);
-  m_MetricValue = this->RunRegistration(pair, affine.GetPointer(), {2 * pair.spacing, pair.spacing},
+  m_MetricValue = this->RunRegistration(pair, pair.moving, affine.GetPointer(), {2 * pair.spacing, pair.spacing},
                                         m_MaximumNumberOfIterations, 0.95F);
 
   CounterwarpExecution core(this);

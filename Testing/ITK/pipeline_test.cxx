@@ -1,0 +1,164 @@
+// From files to files: the examples as built against the installed package, counterwarp-align, and what the program
+// `counterwarp` makes of its transform.
+#include <gtest/gtest.h>
+#include <itkAffineTransform.h>
+#include <itkDisplacementFieldTransform.h>
+#include <itkResampleImageFilter.h>
+#include <itkTransformFileReader.h>
+#include <itkTxtTransformIOFactory.h>
+#include <sys/wait.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "head_fixture.h"
+#include "itkCounterwarpJacobianDeterminantFilter.h"
+
+namespace itk_test {
+namespace {
+
+struct Outcome {
+  int code;
+  std::string text;
+};
+
+class ItkPipeline : public Head {
+ protected:
+  // Runs a program; text: what it wrote to stdout and stderr.
+  Outcome Run(const std::string &line) {
+    const int status = std::system((line + " > '" + folder.name("text") + "' 2>&1").c_str());
+    std::ifstream in(folder.name("text"));
+    std::ostringstream text;
+    text << in.rdbuf();
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text.str()};
+  }
+  // ch2 with its skull, turned and shifted by its header.
+  std::string Scan() {
+    auto scan = Read<itk::Image<unsigned char, 3>>(kHead);
+    Move(scan.GetPointer(), motion);
+    auto writer = itk::ImageFileWriter<itk::Image<unsigned char, 3>>::New();
+    writer->SetFileName(folder.name("scan.nii.gz"));
+    writer->SetInput(scan);
+    writer->Update();
+    return "'" + folder.name("scan.nii.gz") + "'";
+  }
+  std::string File(const std::string &name) { return "'" + folder.name(name) + "'"; }
+
+  // The warped image by ITK alone: the field read as a file, as a transform, through ResampleImageFilter.
+  double DifferenceFromItk(const std::string &image_file, const std::string &field_file) {
+    auto scan = Read<Scalar>(folder.name("scan.nii.gz"));
+    auto warped = Read<Scalar>(folder.name(image_file));
+    auto field = Read<DoubleField>(folder.name(field_file));
+    auto transform = itk::DisplacementFieldTransform<double, 3>::New();
+    transform->SetDisplacementField(field);
+    auto resample = itk::ResampleImageFilter<Scalar, Scalar>::New();
+    resample->SetInput(scan);
+    resample->SetTransform(transform);
+    resample->SetUseReferenceImage(true);
+    resample->SetReferenceImage(scan);
+    resample->Update();
+    EXPECT_GT(largest_difference(warped.GetPointer(), scan.GetPointer()), 20) << "nothing was warped";
+    return largest_difference(warped.GetPointer(), resample->GetOutput(), 8);
+  }
+
+  const cw_affine motion = Motion(0.12, -0.06, 0.1, 1.0, 14);
+};
+
+TEST_F(ItkPipeline, ExampleReadsAlignsSimulatesWrites) {
+  const std::string scan = Scan();
+  const Outcome made = Run(CW_EXAMPLES "/simulate " + scan + " " + File("model.onnx") + " 1 " + File("image.nii.gz") +
+                           " " + File("field.nii.gz"));
+  ASSERT_EQ(made.code, 0) << made.text;
+  EXPECT_NE(made.text.find("logit "), std::string::npos) << made.text;
+  EXPECT_LT(DifferenceFromItk("image.nii.gz", "field.nii.gz"), 0.01);
+
+  const Outcome jacobian = Run(CW_EXAMPLES "/jacobian " + File("field.nii.gz") + " " + File("logj.nii.gz"));
+  ASSERT_EQ(jacobian.code, 0) << jacobian.text;
+  auto filter = itk::CounterwarpJacobianDeterminantFilter<Field>::New();
+  filter->SetInput(Read<Field>(folder.name("field.nii.gz")));
+  filter->LogarithmOn();
+  filter->Update();
+  EXPECT_EQ(largest_difference(Read<Scalar>(folder.name("logj.nii.gz")).GetPointer(), filter->GetOutput()), 0);
+  EXPECT_EQ(Run(CW_EXAMPLES "/simulate").code, 2);
+  EXPECT_EQ(Run(CW_EXAMPLES "/jacobian nowhere.nii.gz x.nii.gz").code, 1);
+
+  // The same through the two programs: aligned by one, simulated by the other.
+  const Outcome aligned = Run(CW_ALIGN " " + scan + " --model " + File("model.onnx") + " --out " + File("a.tfm"));
+  ASSERT_EQ(aligned.code, 0) << aligned.text;
+  itk::TxtTransformIOFactory::RegisterOneFactory();
+  auto reader = itk::TransformFileReader::New();
+  reader->SetFileName(folder.name("a.tfm"));
+  reader->Update();
+  ASSERT_EQ(reader->GetTransformList()->size(), 1u);
+  const auto *found = dynamic_cast<itk::AffineTransform<double, 3> *>(reader->GetTransformList()->front().GetPointer());
+  ASSERT_NE(found, nullptr);
+  EXPECT_LT(Error(itk::CounterwarpSamples::Affine(*found), motion), 2);
+#ifdef CW_PROGRAM
+  const Outcome simulated = Run(CW_PROGRAM " simulate --model " + File("model.onnx") + " --direction remove " +
+                                "--convention lps --transform " + File("a.tfm") + " --out " + File("s") + " " + scan);
+  ASSERT_EQ(simulated.code, 0) << simulated.text;
+  EXPECT_LT(DifferenceFromItk("s/scan_desc-remove_image.nii.gz", "s/scan_desc-remove_field.nii.gz"), 0.01);
+  EXPECT_LT(largest_difference(Read<Field>(folder.name("s/scan_desc-remove_field.nii.gz")).GetPointer(),
+                               Read<Field>(folder.name("field.nii.gz")).GetPointer()),
+            1e-3)
+      << "mm; the transform went through a text file";
+#endif
+}
+
+TEST_F(ItkPipeline, AlignExplainsItself) {
+  const Outcome help = Run(CW_ALIGN " --help");
+  EXPECT_EQ(help.code, 0);
+  for (const char *part : {"Example:\n  counterwarp-align scan.nii.gz --model simulator.onnx --out scan.tfm",
+                           "--transform", "For research use only."})
+    EXPECT_NE(help.text.find(part), std::string::npos) << help.text;
+  const std::string scan = Scan(), model = File("model.onnx");
+  const struct {
+    std::string arguments;
+    int code;
+    const char *sentence;
+  } cases[] = {
+      {"", 2, "required"},
+      {scan + " --model " + model + " --out a.nii", 2, ".tfm or .txt"},
+      {"nowhere.nii.gz --model " + model + " --out a.tfm", 1, "nowhere.nii.gz: the scan is not there"},
+      {scan + " --model nowhere.onnx --out a.tfm", 1, "nowhere.onnx: the model is not there"},
+      {scan + " --model " + scan + " --out a.tfm", 1, "scan.nii.gz"},
+      {model + " --model " + model + " --out a.tfm", 1, "model.onnx"},
+      {scan + " --model " + model + " --out a.tfm --initial " + model, 1, "model.onnx"},
+  };
+  for (const auto &c : cases) {
+    const Outcome outcome = Run(CW_ALIGN " " + c.arguments);
+    EXPECT_EQ(outcome.code, c.code) << c.arguments << ": " << outcome.text;
+    EXPECT_EQ(outcome.text.find("counterwarp-align: "), 0u) << outcome.text;
+    EXPECT_NE(outcome.text.find(c.sentence), std::string::npos) << outcome.text;
+    EXPECT_EQ(std::count(outcome.text.begin(), outcome.text.end(), '\n'), 1) << outcome.text;
+  }
+}
+
+// Images that are no 3-D scan: one sentence, no guess.
+TEST_F(ItkPipeline, AlignRefusesOtherDimensions) {
+  const auto write = [&](auto image, const char *file) {
+    using TImage = typename decltype(image)::ObjectType;
+    auto writer = itk::ImageFileWriter<TImage>::New();
+    writer->SetFileName(folder.name(file));
+    writer->SetInput(image);
+    writer->Update();
+  };
+  auto flat = itk::Image<float, 2>::New();
+  flat->SetRegions(itk::Size<2>{{20, 20}});
+  flat->Allocate(true);
+  write(flat, "flat.nii.gz");
+  auto series = itk::Image<float, 4>::New();
+  series->SetRegions(itk::Size<4>{{9, 9, 9, 3}});
+  series->Allocate(true);
+  write(series, "series.nii.gz");
+  for (const char *file : {"flat.nii.gz", "series.nii.gz"}) {
+    const Outcome outcome =
+        Run(CW_ALIGN " " + File(file) + " --model " + File("model.onnx") + " --out " + File("a.tfm"));
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_NE(outcome.text.find("expected one 3-D volume of one component"), std::string::npos) << outcome.text;
+    EXPECT_FALSE(std::filesystem::exists(folder.name("a.tfm")));
+  }
+}
+
+}  // namespace
+}  // namespace itk_test
