@@ -95,7 +95,11 @@ cw_status cw_simulator_graph_create(cw_context *context, const cw_simulator_trai
   r->cycle = output(&b, node(&b, CW_OP_LOSS_MSE, "cycle", NULL, 2, cycled, r->image, CW_NONE));
   r->smooth = output(&b, node(&b, CW_OP_LOSS_SMOOTH, "smooth", &a, 1, field, CW_NONE, CW_NONE));
   r->smooth_back = output(&b, node(&b, CW_OP_LOSS_SMOOTH, "smooth back", &a, 1, back, CW_NONE, CW_NONE));
-  r->identity = r->adversarial = r->real = CW_NONE;
+  r->magnitude = r->magnitude_back = r->identity = r->adversarial = r->real = CW_NONE;
+  if (options->magnitude > 0) {
+    r->magnitude = output(&b, node(&b, CW_OP_LOSS_MAGNITUDE, "magnitude", NULL, 1, field, CW_NONE, CW_NONE));
+    r->magnitude_back = output(&b, node(&b, CW_OP_LOSS_MAGNITUDE, "magnitude back", NULL, 1, back, CW_NONE, CW_NONE));
+  }
   if (options->identity > 0) {
     const cw_value still = simulate(&b, "again/", r->simulated, r->direction, &unused);
     r->identity = output(&b, node(&b, CW_OP_LOSS_MAGNITUDE, "identity", NULL, 1, still, CW_NONE, CW_NONE));

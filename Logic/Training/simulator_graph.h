@@ -15,7 +15,7 @@ typedef struct cw_simulator_graph {
   cw_value simulated;                  /* x1 */
   cw_value logit[CW_MAX_CLASSIFIERS];  /* y1 */
   cw_value shift[CW_MAX_CLASSIFIERS];
-  cw_value cycle, smooth, smooth_back, identity, adversarial;
+  cw_value cycle, smooth, smooth_back, magnitude, magnitude_back, identity, adversarial;
   cw_value real; /* input: the adversarial target, 1 */
 } cw_simulator_graph;
 

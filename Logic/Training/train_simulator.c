@@ -39,6 +39,7 @@ cw_simulator_training_options cw_simulator_training_defaults(int size, cw_object
     o.network.taper_margin = size / 16;
     o.norm = CW_SMOOTH_ISOTROPIC;
     o.smoothness = 300;
+    o.magnitude = 500;
     o.cycle = 300;
   }
   return o;
@@ -171,9 +172,11 @@ static void set_directions(run *r, cw_plan *plan) {
 
 /* ---- one step ---- */
 
+/* Means over a batch. */
 typedef struct terms {
-  double shift, cycle, smooth, identity, adversarial; /* shift: in the objective's units, mean over classifiers */
-  double reached[CW_MAX_CLASSIFIERS];                 /* mean logit shift over the margin */
+  double shift; /* in the objective's units, mean over classifiers */
+  double cycle, smooth, magnitude, identity, adversarial;
+  double reached[CW_MAX_CLASSIFIERS]; /* logit shift over the margin */
 } terms;
 
 /* The constrained objective counts the shift in units of the margin, so that the scale of a classifier's logits does
@@ -199,6 +202,8 @@ static terms read_terms(const run *r, const cw_plan *plan, int count) {
     }
     t.cycle += w * cw_plan_data(plan, r->g.cycle)[n];
     t.smooth += w * 0.5 * (cw_plan_data(plan, r->g.smooth)[n] + cw_plan_data(plan, r->g.smooth_back)[n]);
+    if (r->g.magnitude != CW_NONE)
+      t.magnitude += w * 0.5 * (cw_plan_data(plan, r->g.magnitude)[n] + cw_plan_data(plan, r->g.magnitude_back)[n]);
     if (r->g.identity != CW_NONE)
       t.identity += w * cw_plan_data(plan, r->g.identity)[n];
     if (r->g.adversarial != CW_NONE)
@@ -253,6 +258,8 @@ static void seed_losses(run *r, bool cycle) {
   seed(plan, r->g.cycle, batch, cycle ? r->options->cycle : 0);
   seed(plan, r->g.smooth, batch, r->options->smoothness * (cycle ? 0.5 : 1));
   seed(plan, r->g.smooth_back, batch, cycle ? r->options->smoothness * 0.5 : 0);
+  seed(plan, r->g.magnitude, batch, r->options->magnitude * (cycle ? 0.5 : 1));
+  seed(plan, r->g.magnitude_back, batch, cycle ? r->options->magnitude * 0.5 : 0);
   seed(plan, r->g.identity, batch, r->options->identity);
   seed(plan, r->g.adversarial, batch, r->options->adversarial);
   if (r->judge)
@@ -331,6 +338,7 @@ static terms evaluate(run *r) {
     sum.shift += w * part.shift;
     sum.cycle += w * part.cycle;
     sum.smooth += w * part.smooth;
+    sum.magnitude += w * part.magnitude;
     for (int k = 0; k < r->g.logits; k++)
       sum.reached[k] += w * part.reached[k];
   }
@@ -348,7 +356,9 @@ static cw_status loop(run *r) {
       continue;
     settle_statistics(r);
     const terms v = evaluate(r);
-    double loss = v.shift + r->options->cycle * v.cycle + r->options->smoothness * v.smooth, logit_shift = 0;
+    double loss =
+        v.shift + r->options->cycle * v.cycle + r->options->smoothness * v.smooth + r->options->magnitude * v.magnitude;
+    double logit_shift = 0;
     double weight[2] = {0, 0};
     for (int k = 0; k < r->g.logits; k++) {
       /* A smaller warp that misses the margin is no answer to the constrained problem. */
@@ -385,8 +395,8 @@ static cw_status check(cw_context *context, const cw_dataset *dataset, const cw_
                    "training a simulator: expected a classifier of one image N x 1 x %d x %d x %d and one logit (or up "
                    "to %d of them)",
                    side, side, side, CW_MAX_CLASSIFIERS);
-  if (o->squarings < 0 || o->squarings > 12 || o->smoothness < 0 || o->cycle < 0 || o->identity < 0 ||
-      o->adversarial < 0 || !(o->strain > 0) || o->margin < 0)
+  if (o->squarings < 0 || o->squarings > 12 || o->smoothness < 0 || o->magnitude < 0 || o->cycle < 0 ||
+      o->identity < 0 || o->adversarial < 0 || !(o->strain > 0) || o->margin < 0)
     return cw_fail(context, CW_ERROR_ARGUMENT,
                    "training a simulator: expected 0..12 squarings, a strain above 0, and weights and margin >= 0");
   return CW_OK;
@@ -401,6 +411,7 @@ static uint64_t fingerprint(const run *r, const cw_graph *classifier) {
                             o->smoothness,
                             (double)o->norm,
                             o->strain,
+                            o->magnitude,
                             o->cycle,
                             (double)o->cycle_from,
                             o->identity,

@@ -69,7 +69,7 @@ void run_train_classifier(Context &context, const ClassifierRequest &request);
 struct SimulatorRequest : TrainingRequest {
   std::vector<std::string> classifiers;
   std::optional<std::string> field, objective, norm;
-  std::optional<double> margin, smoothness, strain, cycle, identity, adversarial, dropout;
+  std::optional<double> margin, smoothness, strain, magnitude, cycle, identity, adversarial, dropout;
   std::optional<int> cycle_from, squarings, taper;
   bool route_by_direction_only = false;
 };

@@ -101,6 +101,7 @@ cw_simulator_training_options read_options(const SimulatorRequest &request, int 
   put(request.margin, options.margin);
   put(request.smoothness, options.smoothness);
   put(request.strain, options.strain);
+  put(request.magnitude, options.magnitude);
   put(request.cycle, options.cycle);
   put(request.cycle_from, options.cycle_from);
   put(request.identity, options.identity);
@@ -123,6 +124,7 @@ Json simulator_json(const cw_simulator_training_options &options) {
     if (norm == options.norm)
       json["smoothness_norm"] = name;
   json["strain"] = options.strain;
+  json["magnitude"] = options.magnitude;
   json["cycle"] = options.cycle;
   json["cycle_from"] = options.cycle_from;
   json["identity"] = options.identity;
@@ -292,6 +294,8 @@ void add_train_simulator(Program &program) {
       ->add_option("--strain", request->strain,
                    "Isotropic: change of the field from a voxel to the next below which the cost is quadratic")
       ->check(within(1e-6, 1e3));
+  command->add_option("--magnitude", request->magnitude, "Weight of the field's mean square, in voxels")
+      ->check(within(0.0, 1e9));
   command->add_option("--cycle", request->cycle, "Weight of the cycle's error")->check(within(0.0, 1e9));
   command->add_option("--cycle-from", request->cycle_from, "First step with the cycle")->check(CLI::Range(0, 10000000));
   command->add_option("--identity", request->identity, "Weight of the identity loss")->check(within(0.0, 1e9));

@@ -48,7 +48,8 @@ cw_status cw_train_classifier(cw_context *context, const cw_dataset *dataset, co
                               const cw_training_options *options, cw_graph **graph, cw_training_summary *summary);
 
 typedef enum cw_objective {
-  CW_OBJECTIVE_CONSTRAINED, /* least smoothness + cycle subject to the margin: a multiplier for each direction */
+  CW_OBJECTIVE_CONSTRAINED, /* least smoothness + magnitude + cycle subject to the margin: a multiplier for each
+                             * direction */
   CW_OBJECTIVE_PAPER        /* the plain weighted sum */
 } cw_objective;
 
@@ -68,14 +69,15 @@ typedef struct cw_simulator_training_options {
   double smoothness; /* weight of LOSS_SMOOTH on the network's output */
   cw_smoothness norm;
   double strain;      /* isotropic: change of the field from a voxel to the next below which the cost is quadratic */
+  double magnitude;   /* weight of LOSS_MAGNITUDE on the network's output (voxels squared) */
   double cycle;       /* weight of the cycle's mean squared error */
   int cycle_from;     /* first step with the cycle term */
   double identity;    /* weight of the identity loss; 0: off */
   double adversarial; /* weight of the non-saturating adversarial loss; 0: off */
 } cw_simulator_training_options;
 
-/* Defaults of an objective.  Constrained: velocity, isotropic smoothness 300 (strain 0.1), cycle 300, the margin from
- * the classifier's own logits.  Paper: displacement, absolute smoothness 1e-3, cycle 1, margin 12.5. */
+/* Defaults of an objective.  Constrained: velocity, isotropic smoothness 300 (strain 0.1), magnitude 500, cycle 300,
+ * the margin from the classifier's own logits.  Paper: displacement, absolute smoothness 1e-3, cycle 1, margin 12.5. */
 cw_simulator_training_options cw_simulator_training_defaults(int size, cw_objective objective);
 /* Trains a simulator for a frozen classifier graph, or for several at once (cw_network_ensemble): all their logits are
  * moved, each by its own margin.  simulator is created: inputs "image", "direction"; output
