@@ -34,6 +34,7 @@ cw_simulator_training_options Options() {
   o.common.learning_rate = 1e-3;
   o.cycle_from = 1;
   o.smoothness = 30;
+  o.magnitude = 10;
   o.cycle = 10;
   return o;
 }

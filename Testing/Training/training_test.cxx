@@ -270,6 +270,7 @@ TEST_F(TrainSimulator, MovesTheLogitBothWays) {
   options.common.learning_rate = 1e-3;
   options.margin = 0;
   options.smoothness = 5;
+  options.magnitude = 10;
   options.cycle = 10;
   options.common.curve = curve.c_str();
   ASSERT_EQ(cw_train_simulator(own, &balls.dataset, &balls.split, trained, &options, &simulator, nullptr), CW_OK)
