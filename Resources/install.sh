@@ -1,12 +1,14 @@
 #!/bin/sh
-# Installs what a bare Debian 12 lacks: sh Resources/install.sh [tests]
+# Installs what a bare Debian 12 lacks: sh Resources/install.sh [tests|widgets]
 # Uses sudo only if not root, and touches nothing when all is there.
 set -eu
 
 packages="build-essential cmake pkg-config libopenblas-serial-dev libnifti-dev zlib1g-dev libprotobuf-c-dev
   protobuf-c-compiler libkissfft-dev libcli11-dev nlohmann-json3-dev libpng-dev libjs-chart.js mricron-data"
 if [ "${1:-}" = tests ]; then
-  packages="$packages libgtest-dev python3-venv libinsighttoolkit5-dev libfftw3-dev"
+  packages="$packages libgtest-dev python3-venv libinsighttoolkit5-dev libfftw3-dev qtbase5-dev xvfb"
+elif [ "${1:-}" = widgets ]; then
+  packages="$packages qtbase5-dev"
 fi
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

@@ -114,6 +114,7 @@ struct DemoRequest {
   int subjects = 0;   // 0: the default's
   double effort = 1;  // scales the training steps
   uint64_t seed = 1;
+  bool model_only = false;
 };
 void run_demo(Context &context, const DemoRequest &request);
 

@@ -27,9 +27,12 @@ void run_demo(Context &context, const DemoRequest &request) {
   const std::string table = (out / "cohort" / "participants.tsv").string();
   const std::string first = (out / "classifier.onnx").string(), second = (out / "second.onnx").string();
   const std::string simulator = (out / "simulator.onnx").string(), page = (out / "report.html").string();
-  const auto step = [&](int n, const char *what) { context.say(std::to_string(n) + " of 7: " + what); };
+  int done = 0;
+  const auto step = [&](const char *what) {
+    context.say(std::to_string(++done) + (request.model_only ? " of 3: " : " of 7: ") + what);
+  };
 
-  step(1, "a cohort of brains with smaller hippocampi in patients");
+  step("a cohort of brains with smaller hippocampi in patients");
   CohortRequest cohort;
   cohort.kind = "brains";
   cohort.out = (out / "cohort").string();
@@ -41,7 +44,7 @@ void run_demo(Context &context, const DemoRequest &request) {
   cohort.seed = request.seed;
   run_cohort(context, cohort);
 
-  step(2, "the classifier");
+  step("the classifier");
   ClassifierRequest training;
   training.cohort = table;
   training.out = first;
@@ -52,12 +55,14 @@ void run_demo(Context &context, const DemoRequest &request) {
   training.seed = request.seed;
   run_train_classifier(context, training);
 
-  step(3, "a second classifier, apart, to ask about the simulated scans");
-  training.out = second;
-  training.seed = request.seed + 1;
-  run_train_classifier(context, training);
+  if (!request.model_only) {
+    step("a second classifier, apart, to ask about the simulated scans");
+    training.out = second;
+    training.seed = request.seed + 1;
+    run_train_classifier(context, training);
+  }
 
-  step(4, "the simulator");
+  step("the simulator");
   SimulatorRequest simulation;
   simulation.cohort = table;
   simulation.classifiers = {first};
@@ -66,8 +71,10 @@ void run_demo(Context &context, const DemoRequest &request) {
   simulation.steps = scaled(simulator_steps, request.effort);
   simulation.seed = request.seed;
   run_train_simulator(context, simulation);
+  if (request.model_only)
+    return;
 
-  step(5, "held-out scans: the disease injected into controls, removed from patients");
+  step("held-out scans: the disease injected into controls, removed from patients");
   SimulateRequest simulate;
   simulate.model = simulator;
   simulate.out = (out / "simulations").string();
@@ -80,7 +87,7 @@ void run_demo(Context &context, const DemoRequest &request) {
   simulate.group = "patient";
   run_simulate(context, simulate);
 
-  step(6, "what they have in common");
+  step("what they have in common");
   GroupRequest group;
   group.simulations = simulate.out;
   group.cohort = table;
@@ -90,7 +97,7 @@ void run_demo(Context &context, const DemoRequest &request) {
   group.out = (out / "group").string();
   run_group(context, group);
 
-  step(7, "the page");
+  step("the page");
   ReportRequest report;
   report.out = page;
   report.simulations = simulate.out;
@@ -112,6 +119,7 @@ void add_demo(Program &program) {
       ->check(CLI::Range(1, 5000));
   command->add_option("--effort", request->effort, "Factor on the training steps")->check(within(0.001, 100.0));
   command->add_option("--seed", request->seed, "Seed of every random number")->capture_default_str();
+  command->add_flag("--model-only", request->model_only, "Stop when the simulator stands: the panel's demo model");
   command->add_option("--brain", request->brain, "Skull-stripped T1. Default: ch2bet of mricron-data");
   command->add_option("--atlas", request->atlas, "Labels on the same grid. Default: AAL of mricron-data");
   command->add_option("--labels", request->labels, "The atlas's table of names");

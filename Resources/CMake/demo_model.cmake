@@ -1,0 +1,23 @@
+# The panel's demonstration: trains the small model and puts brain and atlas beside it.
+#   cmake -DPROGRAM=counterwarp -DOUT=folder -P demo_model.cmake
+# Some four minutes on two cores, so a file of the build and not of the repository (9.6 MB); same bits on one CPU type.
+set(anatomy "")
+foreach(folder /usr/share/mricron/templates /usr/local/share/mricron/templates /usr/share/data/mricron/templates)
+  if(NOT anatomy AND EXISTS "${folder}/ch2bet.nii.gz")
+    set(anatomy "${folder}")
+  endif()
+endforeach()
+if(NOT anatomy)
+  message(FATAL_ERROR "The demonstration needs a brain: install Debian's package mricron-data.")
+endif()
+set(work "${OUT}.work")
+execute_process(COMMAND "${PROGRAM}" demo --model-only --out "${work}" RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "The demonstration's model could not be trained (${failed}).")
+endif()
+file(MAKE_DIRECTORY "${OUT}")
+configure_file("${anatomy}/ch2bet.nii.gz" "${OUT}/brain.nii.gz" COPYONLY)
+configure_file("${anatomy}/aal.nii.gz" "${OUT}/atlas.nii.gz" COPYONLY)
+configure_file("${anatomy}/aal.nii.txt" "${OUT}/atlas.nii.txt" COPYONLY)
+configure_file("${work}/simulator.onnx" "${OUT}/model.onnx" COPYONLY)
+file(REMOVE_RECURSE "${work}")

@@ -1,0 +1,56 @@
+// What the panel knows of the application around it: counterwarp-viewer, or 3D Slicer.
+#pragma once
+
+#include <QObject>
+#include <QPair>
+
+#include "qCounterwarpData.h"
+
+// What the user wants to keep of a simulation.
+struct qCounterwarpOutputs {
+  bool volume = true, field = true, jacobian = true;
+};
+
+// All calls come from the GUI thread and should return within some 30 ms.
+class qCounterwarpHost : public QObject {
+  Q_OBJECT
+
+ public:
+  using QObject::QObject;
+
+  // Identifiers and names of what can be chosen, in the order to show them in.
+  using Choices = QVector<QPair<QString, QString>>;
+  virtual Choices scans() const = 0;
+  virtual Choices atlases() const = 0;
+  // Files of models that the host knows of, and their names.
+  virtual Choices models() const { return Choices(); }
+  // The volume in LPS mm, parent transforms applied; nullptr and a sentence in *problem where that cannot be.
+  virtual qCounterwarpVolumePointer volume(const QString &id, QString *problem) = 0;
+  virtual QString regionName(const QString &atlas, int label) const = 0;
+
+  // The demonstration: true where there is one; load it, and give the scan's and the model's identifiers.
+  virtual bool hasDemo() const { return false; }
+  virtual void openDemo() {}
+
+  // The user chose this scan.
+  virtual void scanChosen(const QString &id) = 0;
+  virtual void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) = 0;
+  // Replaces the outputs of an earlier position of the same scan.
+  virtual void showResult(const QString &scan, const qCounterwarpResultPointer &result,
+                          const qCounterwarpOutputs &outputs) = 0;
+  virtual void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) = 0;
+  virtual void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) = 0;
+  virtual void showOverlay(bool on) = 0;
+  // The panel has let go of a scan: what was shown of it without being an output is stale.
+  virtual void endPreview() = 0;
+
+ signals:
+  // Choices came, went or have other names.
+  void choicesChanged();
+  // The volume is gone, or its samples or place in space have changed.
+  void volumeRemoved(const QString &id);
+  // Ask the panel to choose (for files opened by other means than the panel).
+  void chooseScan(const QString &id);
+  void chooseAtlas(const QString &id);
+  void chooseModel(const QString &file);
+};

@@ -1,0 +1,498 @@
+#include "qCounterwarpPanel.h"
+
+#include <cmath>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QHeaderView>
+#include <QShortcut>
+#include <QSignalBlocker>
+
+#include "qCounterwarpWords.h"
+#include "ui_qCounterwarpPanel.h"
+
+namespace {
+
+const int kRest = 150;  // ms without a move after which full resolution is computed
+
+// A cell that sorts by its number.
+class NumberItem : public QTableWidgetItem {
+ public:
+  NumberItem(double value, const QString &text) : QTableWidgetItem(text), value_(value) {
+    setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
+  }
+  bool operator<(const QTableWidgetItem &other) const override {
+    return value_ < static_cast<const NumberItem &>(other).value_;
+  }
+
+ private:
+  double value_;
+};
+
+QString signedNumber(double value, int digits) {
+  QString text = QString::number(std::fabs(value), 'f', digits);
+  if (text.toDouble() != 0)
+    text.prepend(value < 0 ? QChar(0x2212) : QLatin1Char('+'));
+  return text;
+}
+
+}  // namespace
+
+qCounterwarpPanel::qCounterwarpPanel(QWidget *parent)
+    : QWidget(parent), ui_(new Ui::qCounterwarpPanel), engine_(new qCounterwarpEngine(this)) {
+  ui_->setupUi(this);
+  ui_->messageLabel->hide();
+  ui_->regionTable->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
+  ui_->regionTable->setColumnWidth(1, fontMetrics().horizontalAdvance(tr("Change, %")) + 28);
+  ui_->regionTable->setColumnWidth(2, fontMetrics().horizontalAdvance(tr("Voxels")) + 24);
+  ui_->regionTable->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  ui_->regionTable->setSortingEnabled(true);
+  settle_.setSingleShot(true);
+  settle_.setInterval(kRest);
+
+  using Engine = qCounterwarpEngine;
+  using Panel = qCounterwarpPanel;
+  connect(engine_, &Engine::modelRead, this, &Panel::onModelRead);
+  connect(engine_, &Engine::prepared, this, &Panel::onPrepared);
+  connect(engine_, &Engine::previewReady, this, &Panel::onPreview);
+  connect(engine_, &Engine::curveReady, this, &Panel::onCurve);
+  connect(engine_, &Engine::resultReady, this, &Panel::onResult);
+  connect(engine_, &Engine::regionsReady, this, &Panel::onRegions);
+  connect(engine_, &Engine::failed, this, &Panel::onFailed);
+  connect(engine_, &Engine::cancelled, this, &Panel::onCancelled);
+  connect(engine_, &Engine::busyChanged, this, &Panel::onBusy);
+  connect(engine_, &Engine::progressed, this, &Panel::onProgress);
+  connect(engine_, &Engine::warned, this, [this](const QString &sentence) {
+    warnings_ << sentence;
+    say(Warning, warnings_.join(QLatin1Char('\n')));
+  });
+
+  const auto activated = static_cast<void (QComboBox::*)(int)>(&QComboBox::activated);
+  connect(ui_->volumeBox, activated, this,
+          [this](int index) { chooseScan(ui_->volumeBox->itemData(index).toString()); });
+  connect(ui_->modelBox, activated, this,
+          [this](int index) { chooseModel(ui_->modelBox->itemData(index).toString()); });
+  connect(ui_->atlasBox, activated, this,
+          [this](int index) { chooseAtlas(ui_->atlasBox->itemData(index).toString()); });
+  connect(ui_->modelButton, &QPushButton::clicked, this, &Panel::browse);
+  connect(ui_->applyButton, &QPushButton::clicked, this, &Panel::apply);
+  connect(ui_->cancelButton, &QPushButton::clicked, this, &Panel::cancel);
+  // A button's own shortcut would wait for its animation.
+  auto *escape = new QShortcut(QKeySequence(Qt::Key_Escape), this);
+  escape->setContext(Qt::WidgetWithChildrenShortcut);
+  connect(escape, &QShortcut::activated, this, &Panel::cancel);
+  connect(ui_->demoButton, &QPushButton::clicked, this, [this] {
+    if (host_)
+      host_->openDemo();
+  });
+
+  connect(ui_->strengthSlider, &QSlider::valueChanged, ui_->strengthSpin, &QSpinBox::setValue);
+  connect(ui_->strengthSpin, static_cast<void (QSpinBox::*)(int)>(&QSpinBox::valueChanged), ui_->strengthSlider,
+          &QSlider::setValue);
+  connect(ui_->strengthSlider, &QSlider::valueChanged, this, [this] { move(false); });
+  connect(ui_->strengthSlider, &QSlider::sliderReleased, this, [this] { move(true); });
+  connect(&settle_, &QTimer::timeout, this, [this] { move(true); });
+  connect(ui_->removeButton, &QPushButton::clicked, this, [this] { setStrength(-1); });
+  connect(ui_->originalButton, &QPushButton::clicked, this, [this] { setStrength(0); });
+  connect(ui_->injectButton, &QPushButton::clicked, this, [this] { setStrength(1); });
+  connect(ui_->curve, &qCounterwarpCurve::pointed, this, [this](double strength, bool final) {
+    setStrength(strength);
+    if (final)
+      move(true);
+  });
+
+  for (QCheckBox *check : {ui_->volumeCheck, ui_->fieldCheck, ui_->jacobianCheck})
+    connect(check, &QCheckBox::toggled, this, [this] {
+      if (host_ && result_ && prepared_)
+        onResult(result_);
+      emit settingsChanged();
+    });
+  connect(ui_->overlayCheck, &QCheckBox::toggled, this, [this](bool on) {
+    if (host_)
+      host_->showOverlay(on);
+    emit settingsChanged();
+  });
+  connect(ui_->regionTable->horizontalHeader(), &QHeaderView::sectionClicked, this, [this] { sorted_ = true; });
+  refreshChoices();
+  enable();
+}
+
+qCounterwarpPanel::~qCounterwarpPanel() = default;
+
+void qCounterwarpPanel::setHost(qCounterwarpHost *host) {
+  if (host_)
+    host_->disconnect(this);
+  letGo();
+  host_ = host;
+  if (host_) {
+    connect(host_, &qCounterwarpHost::choicesChanged, this, &qCounterwarpPanel::refreshChoices);
+    connect(host_, &qCounterwarpHost::volumeRemoved, this, &qCounterwarpPanel::onVolumeRemoved);
+    connect(host_, &qCounterwarpHost::chooseScan, this, &qCounterwarpPanel::chooseScan);
+    connect(host_, &qCounterwarpHost::chooseAtlas, this, &qCounterwarpPanel::chooseAtlas);
+    connect(host_, &qCounterwarpHost::chooseModel, this, &qCounterwarpPanel::chooseModel);
+    connect(host_, &QObject::destroyed, this, [this] {
+      host_ = nullptr;
+      engine_->forget();
+    });
+    host_->showOverlay(ui_->overlayCheck->isChecked());
+  }
+  refreshChoices();
+  enable();
+}
+
+double qCounterwarpPanel::strength() const {
+  return ui_->strengthSlider->value() / 100.0;
+}
+
+bool qCounterwarpPanel::isBusy() const {
+  return engine_->isBusy() || settle_.isActive();
+}
+
+// ---- choosing ----
+
+void qCounterwarpPanel::fill(QComboBox *box, const qCounterwarpHost::Choices &choices, const QString &current,
+                             const QString &none) {
+  const QSignalBlocker blocker(box);
+  box->clear();
+  box->addItem(none, QString());
+  for (const auto &choice : choices) {
+    box->addItem(choice.second, choice.first);
+    box->setItemData(box->count() - 1, choice.second, Qt::ToolTipRole);
+  }
+  const int at = current.isEmpty() ? 0 : box->findData(current);
+  box->setCurrentIndex(at < 0 ? 0 : at);
+}
+
+void qCounterwarpPanel::refreshChoices() {
+  using Choices = qCounterwarpHost::Choices;
+  Choices models = host_ ? host_->models() : Choices();
+  for (const auto &model : more_models_)
+    if (!models.contains(model))
+      models << model;
+  fill(ui_->volumeBox, host_ ? host_->scans() : Choices(), scan_, tr("Choose a volume"));
+  fill(ui_->atlasBox, host_ ? host_->atlases() : Choices(), atlas_, tr("None"));
+  fill(ui_->modelBox, models, model_, tr("Choose a model"));
+  enable();
+}
+
+void qCounterwarpPanel::letGo() {
+  settle_.stop();
+  engine_->forget();
+  prepared_ = has_original_ = false;
+  result_.reset();
+  warnings_.clear();
+  ui_->curve->clear();
+  ui_->logitLabel->clear();
+  ui_->regionTable->setRowCount(0);
+  if (host_)
+    host_->endPreview();
+  enable();
+}
+
+void qCounterwarpPanel::chooseScan(const QString &id) {
+  if (id == scan_)
+    return;
+  letGo();
+  scan_ = id;
+  say(Info, QString());
+  refreshChoices();
+  if (host_ && !id.isEmpty())
+    host_->scanChosen(id);
+  emit settingsChanged();
+  apply();
+}
+
+void qCounterwarpPanel::chooseModel(const QString &file) {
+  letGo();
+  model_ = file;
+  known_ = false;
+  ui_->expectsLabel->setText(tr("Choose a model to see what it expects."));
+  ui_->expectsLabel->setToolTip(QString());
+  const auto choice = qMakePair(file, QFileInfo(file).fileName());
+  bool listed = file.isEmpty() || more_models_.contains(choice);
+  if (host_)
+    for (const auto &model : host_->models())
+      listed = listed || model.first == file;
+  if (!listed)
+    more_models_ << choice;
+  say(Info, QString());
+  refreshChoices();
+  emit settingsChanged();
+  if (!file.isEmpty())
+    readModel();
+}
+
+void qCounterwarpPanel::readModel() {
+  reading_ = true;
+  ui_->expectsLabel->setText(tr("Reading the model…"));
+  engine_->readModel(model_);
+}
+
+void qCounterwarpPanel::browse() {
+  const QString file = QFileDialog::getOpenFileName(this, tr("Choose a model"), QFileInfo(model_).path(),
+                                                    tr("Models (*.onnx);;All files (*)"));
+  if (!file.isEmpty())
+    chooseModel(file);
+}
+
+void qCounterwarpPanel::chooseAtlas(const QString &id) {
+  atlas_ = id;
+  sorted_ = false;
+  ui_->regionTable->setRowCount(0);
+  QString problem;
+  const qCounterwarpVolumePointer atlas = host_ && !id.isEmpty() ? host_->volume(id, &problem) : nullptr;
+  if (!problem.isEmpty())
+    say(Error, problem);
+  engine_->setAtlas(atlas);
+  refreshChoices();
+  emit settingsChanged();
+}
+
+void qCounterwarpPanel::apply() {
+  if (!host_ || scan_.isEmpty() || model_.isEmpty())
+    return;
+  if (reading_)
+    return;  // reading ends in apply()
+  if (!known_) {
+    readModel();
+    return;
+  }
+  letGo();
+  QString problem;
+  const qCounterwarpVolumePointer volume = host_->volume(scan_, &problem);
+  if (!volume) {
+    say(Error, problem.isEmpty() ? tr("The volume cannot be read.") : problem);
+    return;
+  }
+  say(Info, QString());
+  QString name = scan_;
+  for (const auto &choice : host_->scans())
+    if (choice.first == scan_)
+      name = choice.second;
+  showTrainedOn(name);
+  engine_->prepare(volume, name);
+}
+
+// A scan whose name says that its subject was trained on explains less than it seems to.
+void qCounterwarpPanel::showTrainedOn(const QString &scan_name) {
+  const QString participant = scan_name.section(QLatin1Char('_'), 0, 0).section(QLatin1Char('.'), 0, 0);
+  if (info_.trainedOn.contains(participant)) {
+    warnings_ << tr("%1 took part in this model's training.").arg(participant);
+    say(Warning, warnings_.join(QLatin1Char('\n')));
+  }
+}
+
+void qCounterwarpPanel::cancel() {
+  settle_.stop();
+  engine_->cancel();
+  if (!prepared_)
+    engine_->forget();  // what is half prepared, or on its way here
+}
+
+void qCounterwarpPanel::replaceScanChooser(QWidget *chooser) {
+  ui_->inputLayout->replaceWidget(ui_->volumeBox, chooser);
+  ui_->volumeBox->hide();
+  ui_->volumeLabel->setBuddy(chooser);
+}
+
+void qCounterwarpPanel::replaceAtlasChooser(QWidget *chooser) {
+  ui_->atlasLayout->replaceWidget(ui_->atlasBox, chooser);
+  ui_->atlasBox->hide();
+  ui_->atlasLabel->setBuddy(chooser);
+}
+
+QVariantMap qCounterwarpPanel::settings() const {
+  QVariantMap map;
+  map[QStringLiteral("scan")] = scan_;
+  map[QStringLiteral("model")] = model_;
+  map[QStringLiteral("atlas")] = atlas_;
+  map[QStringLiteral("strength")] = strength();
+  map[QStringLiteral("volume")] = ui_->volumeCheck->isChecked();
+  map[QStringLiteral("field")] = ui_->fieldCheck->isChecked();
+  map[QStringLiteral("jacobian")] = ui_->jacobianCheck->isChecked();
+  map[QStringLiteral("overlay")] = ui_->overlayCheck->isChecked();
+  return map;
+}
+
+void qCounterwarpPanel::setSettings(const QVariantMap &map) {
+  const QSignalBlocker blocker(this);
+  letGo();
+  engine_->cancel();
+  known_ = reading_ = false;
+  scan_ = map.value(QStringLiteral("scan")).toString();
+  model_ = map.value(QStringLiteral("model")).toString();
+  if (!model_.isEmpty())
+    more_models_ << qMakePair(model_, QFileInfo(model_).fileName());
+  ui_->volumeCheck->setChecked(map.value(QStringLiteral("volume"), true).toBool());
+  ui_->fieldCheck->setChecked(map.value(QStringLiteral("field"), true).toBool());
+  ui_->jacobianCheck->setChecked(map.value(QStringLiteral("jacobian"), true).toBool());
+  ui_->overlayCheck->setChecked(map.value(QStringLiteral("overlay"), true).toBool());
+  ui_->strengthSlider->setValue(qRound(100 * map.value(QStringLiteral("strength")).toDouble()));
+  ui_->expectsLabel->setText(model_.isEmpty() ? tr("Choose a model to see what it expects.")
+                                              : tr("Apply reads the model and prepares the scan."));
+  chooseAtlas(map.value(QStringLiteral("atlas")).toString());
+}
+
+// ---- the slider ----
+
+void qCounterwarpPanel::setStrength(double strength) {
+  ui_->strengthSlider->setValue(qRound(100 * strength));
+}
+
+void qCounterwarpPanel::move(bool settle) {
+  if (prepared_) {
+    ui_->curve->setPosition(strength(), strength() == shown_strength_ ? shown_logit_ : std::nan(""));
+    engine_->show(strength(), settle);
+    if (settle)
+      settle_.stop();
+    else
+      settle_.start();
+  }
+  if (settle || !prepared_)
+    emit settingsChanged();
+}
+
+void qCounterwarpPanel::showLogit(double logit) {
+  const QString side = logit > 0 ? tr("patient") : tr("control");
+  QString text = tr("Logit %1: the classifier says <b>%2</b>.").arg(signedNumber(logit, 2), side);
+  if (has_original_)
+    text += tr(" Original: %1.").arg(signedNumber(original_, 2));
+  ui_->logitLabel->setText(text);
+}
+
+// ---- what the engine tells ----
+
+void qCounterwarpPanel::onModelRead(const qCounterwarpModelInfo &info) {
+  known_ = true;
+  reading_ = false;
+  info_ = info;
+  ui_->expectsLabel->setText(info.expects);
+  ui_->expectsLabel->setToolTip(info.record);
+  enable();
+  apply();
+}
+
+void qCounterwarpPanel::onPrepared() {
+  prepared_ = true;
+  enable();
+  engine_->show(strength(), false);
+  engine_->show(strength(), true);
+}
+
+void qCounterwarpPanel::onPreview(const qCounterwarpPreviewPointer &preview) {
+  shown_strength_ = preview->strength;
+  shown_logit_ = preview->logit;
+  ui_->curve->setPosition(strength(), strength() == shown_strength_ ? shown_logit_ : std::nan(""));
+  showLogit(preview->logit);
+  ui_->regionTable->setEnabled(false);  // of an earlier position, until full resolution comes
+  if (host_)
+    host_->showPreview(scan_, preview);
+}
+
+void qCounterwarpPanel::onCurve(const QVector<double> &strengths, const QVector<double> &logits) {
+  original_ = logits[logits.size() / 2];
+  has_original_ = true;
+  ui_->curve->setCurve(strengths, logits);
+  if (host_)
+    host_->showCurve(scan_, strengths, logits);
+}
+
+void qCounterwarpPanel::onResult(const qCounterwarpResultPointer &result) {
+  result_ = result;
+  showLogit(result->simulation.logit_after);
+  qCounterwarpOutputs outputs;
+  outputs.volume = ui_->volumeCheck->isChecked();
+  outputs.field = ui_->fieldCheck->isChecked();
+  outputs.jacobian = ui_->jacobianCheck->isChecked();
+  if (result->simulation.folded)
+    say(Warning,
+        tr("The field folds in %n voxel(s) here (J not above 0).", "", static_cast<int>(result->simulation.folded)));
+  if (host_)
+    host_->showResult(scan_, result, outputs);
+}
+
+void qCounterwarpPanel::onRegions(const QVector<qCounterwarpRegion> &regions) {
+  QTableWidget *table = ui_->regionTable;
+  table->setSortingEnabled(false);
+  table->setRowCount(regions.size());
+  for (int row = 0; row < regions.size(); row++) {
+    const qCounterwarpRegion &region = regions[row];
+    const QString name = host_ ? host_->regionName(atlas_, region.label) : QString::number(region.label);
+    table->setItem(row, 0, new QTableWidgetItem(name));
+    table->item(row, 0)->setToolTip(name);
+    table->setItem(row, 1, new NumberItem(region.change, signedNumber(100 * region.change, 1)));
+    table->setItem(row, 2, new NumberItem(static_cast<double>(region.voxels), QString::number(region.voxels)));
+  }
+  if (!sorted_)  // what changed most comes first: shrinkage on injection, growth on removal
+    table->horizontalHeader()->setSortIndicator(1, strength() < 0 ? Qt::DescendingOrder : Qt::AscendingOrder);
+  table->setSortingEnabled(true);
+  table->setEnabled(true);
+  if (host_)
+    host_->showRegions(scan_, atlas_, regions);
+}
+
+void qCounterwarpPanel::onFailed(const QString &sentence) {
+  reading_ = false;
+  if (!known_)
+    ui_->expectsLabel->setText(tr("This file is no model that the panel can use."));
+  say(Error, sentence);
+}
+
+void qCounterwarpPanel::onCancelled() {
+  reading_ = false;
+  if (!known_ && !model_.isEmpty())
+    ui_->expectsLabel->setText(tr("Apply reads the model again."));
+  say(Info, prepared_ ? tr("Cancelled. Move the slider, or press Apply, to go on.")
+                      : tr("Cancelled. Press Apply to start again."));
+}
+
+void qCounterwarpPanel::onBusy(bool) {
+  ui_->progressBar->setValue(0);
+  ui_->progressBar->setFormat(QString());
+  stage_.clear();
+  enable();
+}
+
+void qCounterwarpPanel::onProgress(const QString &stage, double fraction) {
+  if (stage != stage_) {
+    stage_ = stage;
+    stage_time_.start();
+  }
+  ui_->progressBar->setValue(qRound(1000 * fraction));
+  const double spent = stage_time_.elapsed() / 1000.0;
+  QString text = stage;
+  if (spent > 1 && fraction > 0.02 && fraction < 1)
+    text += tr(", %1 left").arg(qCounterwarpWords::duration(spent * (1 - fraction) / fraction));
+  ui_->progressBar->setFormat(text);
+}
+
+void qCounterwarpPanel::onVolumeRemoved(const QString &id) {
+  if (id == atlas_) {
+    chooseAtlas(QString());
+    say(Info, tr("The atlas was removed."));
+  }
+  if (id == scan_) {
+    letGo();
+    scan_.clear();
+    say(Error, tr("The volume was removed or changed while it was in use. Choose a volume to go on."));
+    emit settingsChanged();
+  }
+  refreshChoices();
+}
+
+// ---- the look ----
+
+void qCounterwarpPanel::say(Kind kind, const QString &text) {
+  static const char *const styles[] = {"background: #e3edf9; color: #12324f;", "background: #fdf0cd; color: #533f03;",
+                                       "background: #f9dedc; color: #5f1512;"};
+  ui_->messageLabel->setStyleSheet(QStringLiteral("QLabel { border-radius: 4px; %1 }").arg(styles[kind]));
+  ui_->messageLabel->setText(text);
+  ui_->messageLabel->setVisible(!text.isEmpty());
+}
+
+void qCounterwarpPanel::enable() {
+  const bool ready = host_ && !scan_.isEmpty() && !model_.isEmpty();
+  ui_->demoFrame->setVisible(host_ && host_->hasDemo() && scan_.isEmpty() && model_.isEmpty());
+  ui_->applyButton->setEnabled(ready);
+  ui_->cancelButton->setEnabled(engine_->isBusy());
+  ui_->strengthGroup->setEnabled(prepared_);
+}

@@ -1,0 +1,99 @@
+// The panel: a scan, a model, a slider.  Works in any application that implements qCounterwarpHost.
+#pragma once
+
+#include <memory>
+#include <QElapsedTimer>
+#include <QTimer>
+#include <QVariantMap>
+#include <QWidget>
+
+#include "qCounterwarpEngine.h"
+#include "qCounterwarpHost.h"
+
+namespace Ui {
+class qCounterwarpPanel;
+}
+class QComboBox;
+
+// Keyboard: Alt and the underlined letters, arrow keys on the slider, Esc cancels.
+//
+// Limitations: scans are taken where they lie (no registration), and models are simulators of this project.
+class qCounterwarpPanel : public QWidget {
+  Q_OBJECT
+
+ public:
+  explicit qCounterwarpPanel(QWidget *parent = nullptr);
+  ~qCounterwarpPanel() override;
+
+  // The host must outlive the panel, or be taken away with nullptr.
+  void setHost(qCounterwarpHost *host);
+
+  QString scan() const { return scan_; }
+  QString model() const { return model_; }
+  QString atlas() const { return atlas_; }
+  double strength() const;
+  bool isPrepared() const { return prepared_; }
+  // True while something is computed, or about to be.
+  bool isBusy() const;
+
+  // Everything the user has chosen, for a scene to keep; restoring it computes nothing until Apply is pressed.
+  QVariantMap settings() const;
+  void setSettings(const QVariantMap &settings);
+
+  // Puts the host's own chooser in the place of the panel's; it then calls chooseScan or chooseAtlas.
+  void replaceScanChooser(QWidget *chooser);
+  void replaceAtlasChooser(QWidget *chooser);
+
+ public slots:
+  void chooseScan(const QString &id);
+  void chooseModel(const QString &file);
+  void chooseAtlas(const QString &id);
+  void setStrength(double strength);
+  void apply();
+  void cancel();
+
+ signals:
+  void settingsChanged();
+
+ private:
+  enum Kind { Info, Warning, Error };
+  void say(Kind kind, const QString &text);
+  void refreshChoices();
+  void fill(QComboBox *box, const qCounterwarpHost::Choices &choices, const QString &current, const QString &none);
+  void letGo();
+  void enable();
+  void move(bool settle);
+  void showLogit(double logit);
+  void showTrainedOn(const QString &scan_name);
+  void onModelRead(const qCounterwarpModelInfo &info);
+  void onPrepared();
+  void onPreview(const qCounterwarpPreviewPointer &preview);
+  void onCurve(const QVector<double> &strengths, const QVector<double> &logits);
+  void onResult(const qCounterwarpResultPointer &result);
+  void onRegions(const QVector<qCounterwarpRegion> &regions);
+  void onFailed(const QString &sentence);
+  void onCancelled();
+  void onBusy(bool busy);
+  void onProgress(const QString &stage, double fraction);
+  void onVolumeRemoved(const QString &id);
+  void browse();
+  void readModel();
+
+  std::unique_ptr<Ui::qCounterwarpPanel> ui_;
+  qCounterwarpEngine *engine_;
+  qCounterwarpHost *host_ = nullptr;
+  QString scan_, model_, atlas_, stage_;
+  QStringList warnings_;
+  qCounterwarpModelInfo info_;
+  qCounterwarpHost::Choices more_models_;
+  qCounterwarpResultPointer result_;
+  bool known_ = false;     // the model has been read
+  bool reading_ = false;   // it is being read
+  bool prepared_ = false;  // the slider works
+  bool sorted_ = false;    // the user has chosen the table's order
+  double original_ = 0;    // logit of the scan itself
+  bool has_original_ = false;
+  double shown_strength_ = 0, shown_logit_ = 0;  // of the last preview
+  QTimer settle_;
+  QElapsedTimer stage_time_;
+};

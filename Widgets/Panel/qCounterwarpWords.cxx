@@ -1,0 +1,98 @@
+#include "qCounterwarpWords.h"
+
+#include <cmath>
+#include <QCoreApplication>
+#include <QJsonDocument>
+#include <QJsonObject>
+
+namespace {
+
+QString tr(const char *text) {
+  return QCoreApplication::translate("qCounterwarpWords", text);
+}
+
+// The anatomical direction that an index axis points to.
+QString towards(const cw_grid &grid, int axis) {
+  int most = 0;
+  for (int r = 1; r < 3; r++)
+    if (std::fabs(grid.to_world.m[r][axis]) > std::fabs(grid.to_world.m[most][axis]))
+      most = r;
+  static const char *const letters[3][2] = {{"R", "L"}, {"A", "P"}, {"I", "S"}};
+  return QString::fromLatin1(letters[most][grid.to_world.m[most][axis] > 0]);
+}
+
+QString size(const cw_grid &grid) {
+  double spacing[3];
+  cw_grid_spacing(&grid, spacing);
+  QStringList voxels, steps, extent;
+  for (int a = 0; a < 3; a++) {
+    voxels << QString::number(grid.size[a]);
+    steps << QString::number(spacing[a], 'g', 3);
+    extent << QString::number(grid.size[a] * spacing[a], 'g', 3);
+  }
+  const bool cube = steps[0] == steps[1] && steps[1] == steps[2];
+  return tr("%1 voxels of %2 mm (%3 mm, %4)")
+      .arg(voxels.join(QStringLiteral(" × ")), cube ? steps[0] : steps.join(QStringLiteral(" × ")),
+           extent.join(QStringLiteral(" × ")), towards(grid, 0) + towards(grid, 1) + towards(grid, 2));
+}
+
+QString normalization(const cw_preprocessing &p) {
+  switch (p.normalization) {
+    case CW_NORMALIZE_PERCENTILE:
+      return tr("divided by their %1th percentile").arg(p.high);
+    case CW_NORMALIZE_ZSCORE:
+      return tr("mean 0 and standard deviation 1 over tissue");
+    default:
+      return tr("as they are");
+  }
+}
+
+QStringList list(const cw_strings &strings) {
+  QStringList all;
+  for (int i = 0; i < strings.count; i++)
+    all << QString::fromUtf8(strings.item[i]);
+  return all;
+}
+
+QString training(const cw_model &model) {
+  const QJsonObject record = QJsonDocument::fromJson(QByteArray(model.provenance ? model.provenance : "")).object();
+  QString text =
+      model.trained_on.count ? tr("%1 subjects").arg(model.trained_on.count) : tr("subjects that are not recorded");
+  const QString cohort = record.value(QStringLiteral("cohort")).toString();
+  if (!cohort.isEmpty())
+    text += tr(" of %1").arg(cohort);
+  if (model.held_out.count)
+    text += tr(", %1 held out").arg(model.held_out.count);
+  return text;
+}
+
+}  // namespace
+
+qCounterwarpModelInfo qCounterwarpWords::describe(const cw_model &model, const QString &file) {
+  qCounterwarpModelInfo info;
+  info.file = file;
+  info.grid = model.preprocessing.grid;
+  info.record = QString::fromUtf8(model.provenance ? model.provenance : "");
+  info.trainedOn = list(model.trained_on);
+  const QStringList lines = {
+      tr("Expects a T1 scan aligned as in its training, of any resolution."), tr("Grid: %1").arg(size(info.grid)),
+      tr("Intensities %1; logit above 0 is patient, below 0 control.").arg(normalization(model.preprocessing)),
+      tr("Trained on %1; %2")
+          .arg(training(model), model.field == CW_FIELD_VELOCITY ? tr("diffeomorphic warp (velocity)")
+                                                                 : tr("displacement that may fold"))};
+  info.expects = lines.join(QLatin1Char('\n'));
+  return info;
+}
+
+QString qCounterwarpWords::failure(const char *message) {
+  QString text = QString::fromUtf8(message).trimmed();
+  if (text.isEmpty())
+    return tr("The work failed for want of memory.");
+  text[0] = text[0].toUpper();
+  return text.endsWith(QLatin1Char('.')) ? text : text + QLatin1Char('.');
+}
+
+QString qCounterwarpWords::duration(double seconds) {
+  const qint64 s = static_cast<qint64>(std::ceil(seconds));
+  return s < 60 ? tr("%1 s").arg(s) : tr("%1 min %2 s").arg(s / 60).arg(s % 60, 2, 10, QLatin1Char('0'));
+}

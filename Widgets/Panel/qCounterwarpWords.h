@@ -1,0 +1,15 @@
+// Models and failures in words for the user.
+#pragma once
+
+#include "qCounterwarpData.h"
+
+namespace qCounterwarpWords {
+
+// "64 x 64 x 64 voxels of 3 mm ..": what the model expects and what it was trained on.
+qCounterwarpModelInfo describe(const cw_model &model, const QString &file);
+// The library's sentence as a sentence: first letter large, full stop.
+QString failure(const char *message);
+// "5 s", "2 min 10 s".
+QString duration(double seconds);
+
+}  // namespace qCounterwarpWords

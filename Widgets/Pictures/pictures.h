@@ -1,0 +1,42 @@
+// Slices as pictures: planes in radiological convention, grey values, a diverging colour map.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "counterwarp/volume.h"
+
+namespace counterwarp {
+
+struct Picture {
+  int width = 0, height = 0;
+  std::vector<unsigned char> rgb;
+  Picture(int w, int h) : width(w), height(h), rgb(size_t(3) * w * h) {}
+};
+// Colours for -1 .. 1: blue below 0, red above, lighter towards 0; told apart with any colour vision, since both ends
+// differ in hue along blue-yellow and the sign is never carried by green.
+std::array<double, 3> diverging(double value);
+// The colour map as a strip, as it looks over mid-grey tissue.
+Picture legend_strip();
+
+enum class Plane { axial, coronal, sagittal };
+struct PlaneWords {
+  const char *name, *left, *right, *top, *bottom;
+};
+PlaneWords words_of(Plane plane);
+
+// The grid of a slice through `center` (LPS mm): i to the right of the picture, j down, one sample thick.  Radiological
+// convention: the patient's right is on the left; in sagittal slices anterior is on the left.  It spans the scan's
+// extent with some `pixels` along its longest side.
+cw_grid slice_grid(const cw_grid &scan, Plane plane, const double center[3], int pixels);
+// Grey values from 0 (black) to `white`.
+Picture grey(const cw_grid &slice, const std::vector<float> &samples, double white);
+// Colours of values / scale over the grey picture, transparent towards 0.
+void overlay(Picture &picture, const std::vector<float> &values, double scale);
+
+// Value below which `share` of the absolute samples lie; 0 without samples.
+double absolute_quantile(std::vector<float> samples, double share);
+// 1, 2 or 5 times a power of ten, not under value.
+double round_up(double value);
+
+}  // namespace counterwarp

@@ -1,0 +1,82 @@
+#include "qCounterwarpScene.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "Pictures/pictures.h"
+
+namespace {
+
+const double kLeastScale = 0.0953;  // log 1.1: 10 %
+
+cw_volume view(const cw_grid &grid, const std::vector<float> &samples) {
+  cw_volume volume = {grid, 1, const_cast<float *>(samples.data())};
+  return volume;
+}
+
+}  // namespace
+
+void qCounterwarpScene::setScan(const qCounterwarpVolumePointer &scan, double white) {
+  scan_ = scan;
+  white_ = white;
+  scale_ = kLeastScale;
+  preview_.reset();
+  result_.reset();
+  if (scan) {
+    const cw_grid &grid = scan->volume.grid;
+    const double middle[3] = {(grid.size[0] - 1) / 2.0, (grid.size[1] - 1) / 2.0, (grid.size[2] - 1) / 2.0};
+    cw_affine_apply(&grid.to_world, middle, center_);
+  }
+  emit changed();
+}
+
+void qCounterwarpScene::setPreview(const qCounterwarpPreviewPointer &preview) {
+  preview_ = preview;
+  if (preview) {
+    preview_image_ = view(preview->grid, preview->image);
+    preview_log_ = view(preview->grid, preview->logJacobian);
+    const double log_of = counterwarp::absolute_quantile(preview->logJacobian, 0.999);
+    const double percent = counterwarp::round_up(100 * std::expm1(log_of));
+    scale_ = std::max(scale_, std::log1p(std::min(400.0, percent) / 100));
+  }
+  emit changed();
+}
+
+void qCounterwarpScene::setResult(const qCounterwarpResultPointer &result) {
+  result_ = result;
+  preview_.reset();
+  emit changed();
+}
+
+void qCounterwarpScene::clearSimulation() {
+  preview_.reset();
+  result_.reset();
+  emit changed();
+}
+
+void qCounterwarpScene::setOverlay(bool on) {
+  overlay_ = on;
+  emit changed();
+}
+
+void qCounterwarpScene::setOriginal(bool on) {
+  original_ = on;
+  emit changed();
+}
+
+void qCounterwarpScene::setCenter(const double center[3]) {
+  std::copy(center, center + 3, center_);
+  emit changed();
+}
+
+const cw_volume *qCounterwarpScene::image() const {
+  if (original_)
+    return nullptr;
+  return preview_ ? &preview_image_ : result_ ? &result_->simulation.image : nullptr;
+}
+
+const cw_volume *qCounterwarpScene::logJacobian() const {
+  if (!overlay_ || original_)
+    return nullptr;
+  return preview_ ? &preview_log_ : result_ ? &result_->simulation.log_jacobian : nullptr;
+}

@@ -1,0 +1,46 @@
+// What the viewer's three slices show, and where.
+#pragma once
+
+#include <QObject>
+
+#include "qCounterwarpData.h"
+
+// The scan, the image that stands in for it (a preview or a full result), the change of tissue volume, and the point
+// that the slices go through.  No preview or result: the scan itself.
+class qCounterwarpScene : public QObject {
+  Q_OBJECT
+
+ public:
+  using QObject::QObject;
+
+  void setScan(const qCounterwarpVolumePointer &scan, double white);
+  void setPreview(const qCounterwarpPreviewPointer &preview);
+  void setResult(const qCounterwarpResultPointer &result);
+  void clearSimulation();
+  void setOverlay(bool on);
+  void setOriginal(bool on);
+  void setCenter(const double center[3]);
+
+  const qCounterwarpVolumePointer &scan() const { return scan_; }
+  // The image to draw: on the model's grid (then only inside its box), on the scan's, or nullptr for the scan.
+  const cw_volume *image() const;
+  // log J to draw, nullptr for none.
+  const cw_volume *logJacobian() const;
+  bool isPreview() const { return static_cast<bool>(preview_); }
+  bool hasSimulation() const { return preview_ || result_; }
+  const double *center() const { return center_; }
+  double white() const { return white_; }
+  // |log J| at the ends of the colours: a round change in %, the largest needed since the scan was chosen.
+  double scale() const { return scale_; }
+
+ signals:
+  void changed();
+
+ private:
+  qCounterwarpVolumePointer scan_;
+  qCounterwarpPreviewPointer preview_;
+  qCounterwarpResultPointer result_;
+  cw_volume preview_image_ = cw_volume(), preview_log_ = cw_volume();  // views of preview_
+  bool overlay_ = true, original_ = false;
+  double center_[3] = {0, 0, 0}, white_ = 1, scale_ = 0.1;
+};
