@@ -107,13 +107,29 @@ void Context::on_warning(void *user, const char *sentence) {
 bool Context::report(const char *stage, double fraction) {
   if (interruption())
     return false;
-  if (!settings_.quiet) {
-    if (count_ > 0)
-      show(label_ + " " + std::to_string(index_ + 1) + " of " + std::to_string(count_), (index_ + fraction) / count_);
-    else
-      show(stage, fraction);
-  }
+  const double whole = count_ > 0 ? (index_ + fraction) / count_ : fraction;
+  if (settings_.slicer)
+    tell_slicer(count_ > 0 ? label_ : stage, whole);
+  else if (!settings_.quiet)
+    show(count_ > 0 ? label_ + " " + std::to_string(index_ + 1) + " of " + std::to_string(count_) : stage, whole);
   return true;
+}
+
+// Elements that vtkSlicerCLIModuleLogic looks for; at most ten a second.
+void Context::tell_slicer(const std::string &stage, double fraction) {
+  const auto now = Clock::now();
+  if (stage != stage_)
+    std::printf("<filter-start>\n<filter-name>%s</filter-name>\n<filter-comment>%s</filter-comment>\n</filter-start>\n",
+                stage.c_str(), stage.c_str());
+  else if (std::chrono::duration<double>(now - shown_).count() < 0.1 && fraction < 1)
+    return;
+  stage_ = stage;
+  shown_ = now;
+  std::printf("<filter-progress>%.3f</filter-progress>\n", fraction);
+  if (fraction >= 1)
+    std::printf("<filter-end>\n<filter-name>%s</filter-name>\n<filter-time>0</filter-time>\n</filter-end>\n",
+                stage.c_str());
+  std::fflush(stdout);
 }
 
 // Parts share one clock (their number is not part of the stage's name); a stage of the library has its own.

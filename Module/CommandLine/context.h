@@ -26,6 +26,7 @@ class Failure : public std::runtime_error {
 struct Settings {
   int threads = 0;
   bool quiet = false;
+  bool slicer = false;  // progress on standard output, in the elements of 3D Slicer's execution model
 };
 
 // Owns a cw_context.  Warnings and progress go to stderr; progress appears when work lasts over a second.
@@ -56,6 +57,7 @@ class Context {
   static void on_warning(void *user, const char *sentence);
   bool report(const char *stage, double fraction);
   void show(const std::string &stage, double fraction);
+  void tell_slicer(const std::string &stage, double fraction);
   void wipe();
 
   using Clock = std::chrono::steady_clock;

@@ -7,27 +7,6 @@
 
 namespace program {
 
-CLI::Validator within(double low, double high) {
-  return CLI::Validator(
-      [low, high](std::string &text) -> std::string {
-        double value;
-        if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high)
-          return "";
-        return text + " is not a number within " + number(low) + " to " + number(high);
-      },
-      number(low) + " to " + number(high));
-}
-
-CLI::App *Program::add(const std::string &name, const std::string &summary, const std::string &example) {
-  CLI::App *command = parser.add_subcommand(name, summary);
-  command->add_option("--threads", settings.threads, "Threads; 0 means all processors")
-      ->check(CLI::Range(0, 1024))
-      ->type_name("N");
-  command->add_flag("--quiet", settings.quiet, "No progress and no remarks; warnings and errors stay");
-  command->footer("Example:\n  " + example + "\n\nFor research use only.");
-  return command;
-}
-
 namespace {
 
 // The parser's complaint as one sentence.
