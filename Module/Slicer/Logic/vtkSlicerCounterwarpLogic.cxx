@@ -1,0 +1,352 @@
+#include "vtkSlicerCounterwarpLogic.h"
+
+#include <vtkDoubleArray.h>
+#include <vtkImageData.h>
+#include <vtkIntArray.h>
+#include <vtkMatrix4x4.h>
+#include <vtkMRMLApplicationLogic.h>
+#include <vtkMRMLGridTransformNode.h>
+#include <vtkMRMLPlotChartNode.h>
+#include <vtkMRMLPlotSeriesNode.h>
+#include <vtkMRMLScalarVolumeDisplayNode.h>
+#include <vtkMRMLScalarVolumeNode.h>
+#include <vtkMRMLScene.h>
+#include <vtkMRMLScriptedModuleNode.h>
+#include <vtkMRMLSelectionNode.h>
+#include <vtkMRMLSliceCompositeNode.h>
+#include <vtkMRMLSubjectHierarchyNode.h>
+#include <vtkMRMLTableNode.h>
+#include <vtkNew.h>
+#include <vtkObjectFactory.h>
+#include <vtkOrientedGridTransform.h>
+#include <vtkPointData.h>
+#include <vtkStringArray.h>
+#include <vtkTable.h>
+
+#include <algorithm>
+#include <cmath>
+
+vtkStandardNewMacro(vtkSlicerCounterwarpLogic);
+
+namespace {
+
+const char *const kModule = "Counterwarp";
+const char *const kPreview = "Preview";
+
+// RAS and LPS differ in the sign of the first two rows.
+double sign(int row) {
+  return row < 2 ? -1.0 : 1.0;
+}
+
+cw_grid gridOf(vtkImageData *image, vtkMatrix4x4 *to_ras) {
+  cw_grid grid = cw_grid();
+  image->GetDimensions(grid.size);
+  for (int r = 0; r < 3; r++)
+    for (int c = 0; c < 4; c++)
+      grid.to_world.m[r][c] = sign(r) * to_ras->GetElement(r, c);
+  return grid;
+}
+
+void matrixOf(const cw_grid &grid, vtkMatrix4x4 *to_ras) {
+  to_ras->Identity();
+  for (int r = 0; r < 3; r++)
+    for (int c = 0; c < 4; c++)
+      to_ras->SetElement(r, c, sign(r) * grid.to_world.m[r][c]);
+}
+
+// A float image of a volume's samples, times a factor.
+vtkSmartPointer<vtkImageData> imageOf(const int size[3], const float *samples, float factor) {
+  vtkSmartPointer<vtkImageData> image = vtkSmartPointer<vtkImageData>::New();
+  image->SetDimensions(size[0], size[1], size[2]);
+  image->AllocateScalars(VTK_FLOAT, 1);
+  const size_t count = static_cast<size_t>(image->GetNumberOfPoints());
+  float *to = static_cast<float *>(image->GetScalarPointer());
+  if (factor == 1)
+    std::copy(samples, samples + count, to);
+  else
+    std::transform(samples, samples + count, to, [factor](float value) { return factor * value; });
+  return image;
+}
+
+template <class T>
+void copySamples(const T *from, size_t count, float *to) {
+  for (size_t i = 0; i < count; i++)
+    to[i] = static_cast<float>(from[i]);
+}
+
+}  // namespace
+
+vtkSlicerCounterwarpLogic::vtkSlicerCounterwarpLogic() = default;
+vtkSlicerCounterwarpLogic::~vtkSlicerCounterwarpLogic() = default;
+
+void vtkSlicerCounterwarpLogic::PrintSelf(ostream &os, vtkIndent indent) {
+  this->Superclass::PrintSelf(os, indent);
+}
+
+vtkMRMLScriptedModuleNode *vtkSlicerCounterwarpLogic::GetParameterNode() {
+  vtkMRMLScene *scene = this->GetMRMLScene();
+  if (!scene)
+    return nullptr;
+  vtkMRMLNode *found = scene->GetSingletonNode(kModule, "vtkMRMLScriptedModuleNode");
+  if (found)
+    return vtkMRMLScriptedModuleNode::SafeDownCast(found);
+  vtkNew<vtkMRMLScriptedModuleNode> made;
+  made->SetName(kModule);
+  made->SetSingletonTag(kModule);
+  made->SetModuleName(kModule);
+  return vtkMRMLScriptedModuleNode::SafeDownCast(scene->AddNode(made));
+}
+
+// ---- in ----
+
+bool vtkSlicerCounterwarpLogic::ReadVolume(vtkMRMLScalarVolumeNode *node, cw_context *context, cw_volume *volume,
+                                           std::string *problem) {
+  vtkImageData *image = node ? node->GetImageData() : nullptr;
+  vtkDataArray *scalars = image ? image->GetPointData()->GetScalars() : nullptr;
+  const std::string name = node && node->GetName() ? node->GetName() : "The volume";
+  if (!scalars || scalars->GetNumberOfTuples() != image->GetNumberOfPoints()) {
+    *problem = name + " has no samples.";
+    return false;
+  }
+  if (scalars->GetNumberOfComponents() != 1) {
+    *problem = name + " has several values a voxel; a scalar volume is needed.";
+    return false;
+  }
+  vtkNew<vtkMatrix4x4> to_ras;
+  node->GetIJKToRASMatrix(to_ras);
+  if (vtkMRMLTransformNode *parent = node->GetParentTransformNode()) {
+    if (!parent->IsTransformToWorldLinear()) {
+      *problem = name + " is under a non-linear transform: harden it first (Transforms module).";
+      return false;
+    }
+    vtkNew<vtkMatrix4x4> to_world;
+    parent->GetMatrixTransformToWorld(to_world);
+    vtkMatrix4x4::Multiply4x4(to_world, to_ras, to_ras);
+  }
+  const cw_grid grid = gridOf(image, to_ras);
+  if (cw_volume_create(context, &grid, 1, volume) != CW_OK) {
+    *problem = name + ": " + cw_context_message(context) + ".";
+    return false;
+  }
+  const size_t count = cw_grid_samples(&grid);
+  switch (scalars->GetDataType()) {
+    vtkTemplateMacro(copySamples(static_cast<const VTK_TT *>(scalars->GetVoidPointer(0)), count, volume->data));
+    default:
+      *problem = name + " has samples of an unknown type.";
+      cw_volume_free(context, volume);
+      return false;
+  }
+  return true;
+}
+
+// ---- out ----
+
+vtkMRMLNode *vtkSlicerCounterwarpLogic::Output(const char *role, const char *node_class, vtkMRMLNode *scan,
+                                               const char *ending) {
+  vtkMRMLScriptedModuleNode *parameters = this->GetParameterNode();
+  if (!parameters)
+    return nullptr;
+  vtkMRMLNode *node = parameters->GetNodeReference(role);
+  if (node && node->IsA(node_class))
+    return node;
+  const std::string name = std::string(scan && scan->GetName() ? scan->GetName() : kModule) + " " + ending;
+  node = this->GetMRMLScene()->AddNewNodeByClass(node_class, name);
+  parameters->SetNodeReferenceID(role, node ? node->GetID() : nullptr);
+  this->Beside(scan, node);
+  return node;
+}
+
+void vtkSlicerCounterwarpLogic::Beside(vtkMRMLNode *scan, vtkMRMLNode *output) {
+  vtkMRMLSubjectHierarchyNode *tree = vtkMRMLSubjectHierarchyNode::GetSubjectHierarchyNode(this->GetMRMLScene());
+  if (!tree || !scan || !output)
+    return;
+  const vtkIdType item = tree->GetItemByDataNode(output), beside = tree->GetItemByDataNode(scan);
+  if (item && beside)
+    tree->SetItemParent(item, tree->GetItemParent(beside));
+}
+
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutVolume(const char *role, const char *ending,
+                                                              vtkMRMLScalarVolumeNode *scan, vtkImageData *image) {
+  vtkMRMLScalarVolumeNode *node = vtkMRMLScalarVolumeNode::SafeDownCast(
+      scan ? this->Output(role, "vtkMRMLScalarVolumeNode", scan, ending) : nullptr);
+  if (!node)
+    return nullptr;
+  const int was = node->StartModify();
+  node->CopyOrientation(scan);
+  node->SetAndObserveTransformNodeID(scan->GetTransformNodeID());
+  node->SetAndObserveImageData(image);
+  if (!node->GetDisplayNode())
+    node->CreateDefaultDisplayNodes();
+  node->EndModify(was);
+  return node;
+}
+
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutImage(vtkMRMLScalarVolumeNode *scan, const cw_volume &image) {
+  vtkMRMLScalarVolumeNode *node = this->PutVolume("Image", "simulated", scan, imageOf(image.grid.size, image.data, 1));
+  vtkMRMLScalarVolumeDisplayNode *like = scan ? scan->GetScalarVolumeDisplayNode() : nullptr;
+  if (node && like && node->GetScalarVolumeDisplayNode()) {
+    node->GetScalarVolumeDisplayNode()->SetAutoWindowLevel(0);
+    node->GetScalarVolumeDisplayNode()->SetWindowLevel(like->GetWindow(), like->GetLevel());
+  }
+  return node;
+}
+
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutJacobian(vtkMRMLScalarVolumeNode *scan,
+                                                                const cw_volume &jacobian) {
+  return this->PutVolume("Jacobian", "Jacobian", scan, imageOf(jacobian.grid.size, jacobian.data, 1));
+}
+
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutOverlay(vtkMRMLScalarVolumeNode *scan,
+                                                               const cw_volume &log_jacobian, double scale) {
+  vtkMRMLScalarVolumeNode *node = this->PutVolume("Overlay", "volume change (-log J)", scan,
+                                                  imageOf(log_jacobian.grid.size, log_jacobian.data, -1));
+  vtkMRMLScalarVolumeDisplayNode *display = node ? node->GetScalarVolumeDisplayNode() : nullptr;
+  if (display) {
+    display->SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileDivergingBlueRed.txt");
+    display->SetAutoWindowLevel(0);
+    display->SetWindowLevel(2 * scale, 0);
+  }
+  return node;
+}
+
+void vtkSlicerCounterwarpLogic::PutField(vtkMRMLScalarVolumeNode *scan, const cw_volume &field) {
+  vtkMRMLGridTransformNode *node =
+      vtkMRMLGridTransformNode::SafeDownCast(this->Output("Field", "vtkMRMLGridTransformNode", scan, "displacement"));
+  if (!node)
+    return;
+  const int *size = field.grid.size;
+  const size_t count = cw_grid_samples(&field.grid);
+  vtkNew<vtkImageData> grid;
+  grid->SetDimensions(size[0], size[1], size[2]);
+  grid->AllocateScalars(VTK_FLOAT, 3);
+  float *to = static_cast<float *>(grid->GetScalarPointer());
+  for (int axis = 0; axis < 3; axis++) {
+    const float *from = field.data + static_cast<size_t>(axis) * count;
+    const float factor = static_cast<float>(sign(axis));
+    for (size_t i = 0; i < count; i++)
+      to[3 * i + static_cast<size_t>(axis)] = factor * from[i];
+  }
+  vtkNew<vtkMatrix4x4> to_ras, directions;
+  matrixOf(field.grid, to_ras);
+  double spacing[3];
+  cw_grid_spacing(&field.grid, spacing);
+  for (int r = 0; r < 3; r++)
+    for (int c = 0; c < 3; c++)
+      directions->SetElement(r, c, to_ras->GetElement(r, c) / spacing[c]);
+  grid->SetSpacing(spacing);
+  grid->SetOrigin(to_ras->GetElement(0, 3), to_ras->GetElement(1, 3), to_ras->GetElement(2, 3));
+  vtkNew<vtkOrientedGridTransform> transform;
+  transform->SetGridDirectionMatrix(directions);
+  transform->SetDisplacementGridData(grid);
+  node->SetAndObserveTransformFromParent(transform);
+}
+
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutPreview(const cw_grid &grid, const float *image,
+                                                               vtkMRMLScalarVolumeNode *like) {
+  vtkMRMLScalarVolumeNode *node =
+      vtkMRMLScalarVolumeNode::SafeDownCast(this->Output(kPreview, "vtkMRMLScalarVolumeNode", like, "preview"));
+  if (!node)
+    return nullptr;
+  vtkNew<vtkMatrix4x4> to_ras;
+  matrixOf(grid, to_ras);
+  const int was = node->StartModify();
+  node->SetSaveWithScene(false);
+  node->SetHideFromEditors(true);
+  node->SetIJKToRASMatrix(to_ras);
+  node->SetAndObserveImageData(imageOf(grid.size, image, 1));
+  if (!node->GetDisplayNode()) {
+    node->CreateDefaultDisplayNodes();
+    vtkMRMLScalarVolumeDisplayNode *display = node->GetScalarVolumeDisplayNode();
+    vtkMRMLScalarVolumeDisplayNode *model = like ? like->GetScalarVolumeDisplayNode() : nullptr;
+    if (display)
+      display->SetSaveWithScene(false);
+    if (display && model) {
+      display->SetAutoWindowLevel(0);
+      display->SetWindowLevel(model->GetWindow(), model->GetLevel());
+    }
+  }
+  node->EndModify(was);
+  return node;
+}
+
+void vtkSlicerCounterwarpLogic::RemovePreview() {
+  vtkMRMLScene *scene = this->GetMRMLScene();
+  vtkMRMLScriptedModuleNode *parameters = scene && !scene->IsClosing() ? this->GetParameterNode() : nullptr;
+  vtkMRMLNode *node = parameters ? parameters->GetNodeReference(kPreview) : nullptr;
+  if (node)
+    scene->RemoveNode(node);
+}
+
+void vtkSlicerCounterwarpLogic::PutCurve(vtkMRMLScalarVolumeNode *scan, const std::vector<double> &strengths,
+                                         const std::vector<double> &logits) {
+  vtkMRMLTableNode *table =
+      vtkMRMLTableNode::SafeDownCast(this->Output("CurveTable", "vtkMRMLTableNode", scan, "logits"));
+  vtkMRMLPlotSeriesNode *series =
+      vtkMRMLPlotSeriesNode::SafeDownCast(this->Output("CurveSeries", "vtkMRMLPlotSeriesNode", scan, "logit"));
+  vtkMRMLPlotChartNode *chart = vtkMRMLPlotChartNode::SafeDownCast(
+      this->Output("CurveChart", "vtkMRMLPlotChartNode", scan, "logit against strength"));
+  if (!table || !series || !chart)
+    return;
+  vtkNew<vtkDoubleArray> x, y;
+  x->SetName("Strength");
+  y->SetName("Logit");
+  for (size_t i = 0; i < strengths.size(); i++) {
+    x->InsertNextValue(strengths[i]);
+    y->InsertNextValue(logits[i]);
+  }
+  vtkNew<vtkTable> columns;
+  columns->AddColumn(x);
+  columns->AddColumn(y);
+  table->SetAndObserveTable(columns);
+  series->SetAndObserveTableNodeID(table->GetID());
+  series->SetXColumnName("Strength");
+  series->SetYColumnName("Logit");
+  series->SetPlotType(vtkMRMLPlotSeriesNode::PlotTypeScatter);
+  if (!chart->HasPlotSeriesNodeID(series->GetID()))
+    chart->AddAndObservePlotSeriesNodeID(series->GetID());
+  chart->SetTitle("Logit of the classifier: above 0 patient, below 0 control");
+  chart->SetXAxisTitle("Strength: below 0 removed, above 0 injected");
+  chart->SetYAxisTitle("Logit");
+}
+
+void vtkSlicerCounterwarpLogic::PutRegions(vtkMRMLScalarVolumeNode *scan, const std::vector<Region> &regions) {
+  vtkMRMLTableNode *table =
+      vtkMRMLTableNode::SafeDownCast(this->Output("RegionTable", "vtkMRMLTableNode", scan, "regions"));
+  if (!table)
+    return;
+  vtkNew<vtkStringArray> names;
+  vtkNew<vtkIntArray> labels;
+  vtkNew<vtkDoubleArray> changes, voxels;
+  names->SetName("Region");
+  labels->SetName("Label");
+  changes->SetName("Change of volume, %");
+  voxels->SetName("Voxels");
+  for (const Region &region : regions) {
+    names->InsertNextValue(region.name);
+    labels->InsertNextValue(region.label);
+    changes->InsertNextValue(region.percent);
+    voxels->InsertNextValue(region.voxels);
+  }
+  vtkNew<vtkTable> columns;
+  columns->AddColumn(names);
+  columns->AddColumn(labels);
+  columns->AddColumn(changes);
+  columns->AddColumn(voxels);
+  table->SetAndObserveTable(columns);
+}
+
+void vtkSlicerCounterwarpLogic::Show(vtkMRMLScalarVolumeNode *background, vtkMRMLScalarVolumeNode *foreground,
+                                     double opacity) {
+  vtkMRMLApplicationLogic *application = this->GetMRMLApplicationLogic();
+  vtkMRMLSelectionNode *selection = application ? application->GetSelectionNode() : nullptr;
+  if (!selection)
+    return;
+  if (background)
+    selection->SetActiveVolumeID(background->GetID());
+  selection->SetSecondaryVolumeID(foreground ? foreground->GetID() : nullptr);
+  application->PropagateVolumeSelection(0);
+  std::vector<vtkMRMLNode *> composites;
+  this->GetMRMLScene()->GetNodesByClass("vtkMRMLSliceCompositeNode", composites);
+  for (vtkMRMLNode *node : composites)
+    vtkMRMLSliceCompositeNode::SafeDownCast(node)->SetForegroundOpacity(opacity);
+}

@@ -1,0 +1,179 @@
+#include "qSlicerCounterwarpHost.h"
+
+#include <vtkMRMLColorNode.h>
+#include <vtkMRMLLabelMapVolumeNode.h>
+#include <vtkMRMLScalarVolumeDisplayNode.h>
+#include <vtkMRMLScalarVolumeNode.h>
+#include <vtkMRMLScene.h>
+#include <vtkMRMLScriptedModuleNode.h>
+#include <vtkMRMLTransformableNode.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "vtkSlicerCounterwarpLogic.h"
+
+qSlicerCounterwarpHost::qSlicerCounterwarpHost(vtkSlicerCounterwarpLogic *logic, QObject *parent)
+    : qCounterwarpHost(parent), logic_(logic) {
+  callback_->SetClientData(this);
+  callback_->SetCallback(onEvent);
+}
+
+qSlicerCounterwarpHost::~qSlicerCounterwarpHost() {
+  setScene(nullptr);
+}
+
+void qSlicerCounterwarpHost::setScene(vtkMRMLScene *scene) {
+  observe(nullptr);
+  if (scene_)
+    scene_->RemoveObserver(callback_);
+  scene_ = scene;
+  if (scene)
+    for (const unsigned long event : {static_cast<unsigned long>(vtkMRMLScene::NodeAddedEvent),
+                                      static_cast<unsigned long>(vtkMRMLScene::NodeRemovedEvent),
+                                      static_cast<unsigned long>(vtkMRMLScene::StartCloseEvent),
+                                      static_cast<unsigned long>(vtkMRMLScene::EndImportEvent),
+                                      static_cast<unsigned long>(vtkMRMLScene::EndRestoreEvent)})
+      scene->AddObserver(event, callback_);
+  emit choicesChanged();
+}
+
+void qSlicerCounterwarpHost::observe(vtkMRMLNode *scan) {
+  if (scan_)
+    scan_->RemoveObserver(callback_);
+  scan_ = scan;
+  if (scan) {
+    scan->AddObserver(vtkMRMLVolumeNode::ImageDataModifiedEvent, callback_);
+    scan->AddObserver(vtkMRMLTransformableNode::TransformModifiedEvent, callback_);
+  }
+}
+
+void qSlicerCounterwarpHost::onEvent(vtkObject *, unsigned long event, void *client, void *data) {
+  auto *self = static_cast<qSlicerCounterwarpHost *>(client);
+  auto *changed = static_cast<vtkMRMLNode *>(data);
+  switch (event) {
+    case vtkMRMLScene::StartCloseEvent:
+      emit self->sceneClosing();
+      self->observe(nullptr);
+      break;
+    case vtkMRMLScene::EndImportEvent:
+    case vtkMRMLScene::EndRestoreEvent:
+      emit self->sceneLoaded();
+      break;
+    case vtkMRMLScene::NodeRemovedEvent:
+      if (changed && changed == self->scan_)
+        self->observe(nullptr);
+      if (changed && changed->GetID())
+        emit self->volumeRemoved(QString::fromUtf8(changed->GetID()));
+      break;
+    case vtkMRMLScene::NodeAddedEvent:
+      break;
+    default:  // of the chosen scan
+      if (self->scan_)
+        emit self->volumeRemoved(QString::fromUtf8(self->scan_->GetID()));
+      return;
+  }
+  if (self->scene_ && !self->scene_->IsBatchProcessing())
+    emit self->choicesChanged();
+}
+
+qCounterwarpHost::Choices qSlicerCounterwarpHost::choices(bool labels) const {
+  Choices all;
+  std::vector<vtkMRMLNode *> nodes;
+  if (scene_)
+    scene_->GetNodesByClass(labels ? "vtkMRMLLabelMapVolumeNode" : "vtkMRMLScalarVolumeNode", nodes);
+  for (vtkMRMLNode *node : nodes)
+    if (!node->GetHideFromEditors() && (labels || !node->IsA("vtkMRMLLabelMapVolumeNode")))
+      all << qMakePair(QString::fromUtf8(node->GetID()), QString::fromUtf8(node->GetName()));
+  return all;
+}
+
+vtkMRMLScalarVolumeNode *qSlicerCounterwarpHost::node(const QString &id) const {
+  return scene_ ? vtkMRMLScalarVolumeNode::SafeDownCast(scene_->GetNodeByID(id.toUtf8().constData())) : nullptr;
+}
+
+qCounterwarpVolumePointer qSlicerCounterwarpHost::volume(const QString &id, QString *problem) {
+  const std::shared_ptr<qCounterwarpVolume> volume = qCounterwarpVolume::empty();
+  std::string sentence;
+  if (volume && logic_->ReadVolume(node(id), volume->context(), &volume->volume, &sentence))
+    return volume;
+  *problem = QString::fromStdString(sentence);
+  return nullptr;
+}
+
+QString qSlicerCounterwarpHost::regionName(const QString &atlas, int label) const {
+  vtkMRMLScalarVolumeNode *volume = node(atlas);
+  vtkMRMLDisplayNode *display = volume ? volume->GetDisplayNode() : nullptr;
+  vtkMRMLColorNode *colors = display ? display->GetColorNode() : nullptr;
+  const char *name = colors && label < colors->GetNumberOfColors() ? colors->GetColorName(label) : nullptr;
+  return name && *name ? QString::fromUtf8(name) : tr("label %1").arg(label);
+}
+
+void qSlicerCounterwarpHost::scanChosen(const QString &id) {
+  observe(node(id));
+  scale_ = 0.1;
+  logic_->Show(node(id), nullptr, 0);
+}
+
+void qSlicerCounterwarpHost::showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) {
+  vtkMRMLScalarVolumeNode *input = node(scan);
+  if (!input)
+    return;
+  vtkMRMLScalarVolumeNode *shown = logic_->PutPreview(preview->grid, preview->image.data(), input);
+  for (const float value : preview->logJacobian)
+    scale_ = std::max(scale_, static_cast<double>(std::fabs(value)));
+  if (!preview_)
+    logic_->Show(input, shown, 1);
+  preview_ = true;
+}
+
+void qSlicerCounterwarpHost::showResult(const QString &scan, const qCounterwarpResultPointer &result,
+                                        const qCounterwarpOutputs &outputs) {
+  vtkMRMLScalarVolumeNode *input = node(scan);
+  if (!input)
+    return;
+  const cw_simulation &s = result->simulation;
+  vtkMRMLScalarVolumeNode *image = outputs.volume ? logic_->PutImage(input, s.image) : nullptr;
+  if (outputs.field)
+    logic_->PutField(input, s.field);
+  if (outputs.jacobian)
+    logic_->PutJacobian(input, s.jacobian);
+  vtkMRMLScalarVolumeNode *overlay = overlay_ ? logic_->PutOverlay(input, s.log_jacobian, scale_) : nullptr;
+  preview_ = false;
+  logic_->Show(image ? image : input, overlay, 0.5);
+}
+
+void qSlicerCounterwarpHost::showCurve(const QString &scan, const QVector<double> &strengths,
+                                       const QVector<double> &logits) {
+  if (node(scan))
+    logic_->PutCurve(node(scan), std::vector<double>(strengths.begin(), strengths.end()),
+                     std::vector<double>(logits.begin(), logits.end()));
+}
+
+void qSlicerCounterwarpHost::showRegions(const QString &scan, const QString &atlas,
+                                         const QVector<qCounterwarpRegion> &regions) {
+  std::vector<vtkSlicerCounterwarpLogic::Region> rows;
+  for (const qCounterwarpRegion &region : regions) {
+    const vtkSlicerCounterwarpLogic::Region row = {regionName(atlas, region.label).toStdString(), region.label,
+                                                   100 * region.change, static_cast<double>(region.voxels)};
+    rows.push_back(row);
+  }
+  if (node(scan))
+    logic_->PutRegions(node(scan), rows);
+}
+
+void qSlicerCounterwarpHost::showOverlay(bool on) {
+  overlay_ = on;
+  vtkMRMLScriptedModuleNode *parameters = scene_ ? logic_->GetParameterNode() : nullptr;
+  if (!parameters || preview_)
+    return;
+  auto *image = vtkMRMLScalarVolumeNode::SafeDownCast(parameters->GetNodeReference("Image"));
+  auto *overlay = vtkMRMLScalarVolumeNode::SafeDownCast(parameters->GetNodeReference("Overlay"));
+  if (image || overlay)
+    logic_->Show(image, on ? overlay : nullptr, 0.5);
+}
+
+void qSlicerCounterwarpHost::endPreview() {
+  preview_ = false;
+  logic_->RemovePreview();
+}

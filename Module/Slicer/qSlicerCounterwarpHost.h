@@ -1,0 +1,54 @@
+// The panel's host in 3D Slicer: nodes of the scene in, nodes out.
+#pragma once
+
+#include <vtkCallbackCommand.h>
+#include <vtkNew.h>
+#include <vtkSmartPointer.h>
+#include <vtkWeakPointer.h>
+
+#include "qCounterwarpHost.h"
+
+class vtkMRMLNode;
+class vtkMRMLScalarVolumeNode;
+class vtkMRMLScene;
+class vtkSlicerCounterwarpLogic;
+
+class qSlicerCounterwarpHost : public qCounterwarpHost {
+  Q_OBJECT
+
+ public:
+  qSlicerCounterwarpHost(vtkSlicerCounterwarpLogic *logic, QObject *parent);
+  ~qSlicerCounterwarpHost() override;
+  void setScene(vtkMRMLScene *scene);
+
+  Choices scans() const override { return choices(false); }
+  Choices atlases() const override { return choices(true); }
+  qCounterwarpVolumePointer volume(const QString &id, QString *problem) override;
+  QString regionName(const QString &atlas, int label) const override;
+  void scanChosen(const QString &id) override;
+  void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) override;
+  void showResult(const QString &scan, const qCounterwarpResultPointer &result,
+                  const qCounterwarpOutputs &outputs) override;
+  void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) override;
+  void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) override;
+  void showOverlay(bool on) override;
+  void endPreview() override;
+
+ signals:
+  // The scene was loaded: the panel's settings may be other ones now.
+  void sceneLoaded();
+  void sceneClosing();
+
+ private:
+  Choices choices(bool labels) const;
+  vtkMRMLScalarVolumeNode *node(const QString &id) const;
+  void observe(vtkMRMLNode *scan);
+  static void onEvent(vtkObject *caller, unsigned long event, void *self, void *data);
+
+  vtkSmartPointer<vtkSlicerCounterwarpLogic> logic_;
+  vtkWeakPointer<vtkMRMLScene> scene_;
+  vtkWeakPointer<vtkMRMLNode> scan_;
+  vtkNew<vtkCallbackCommand> callback_;
+  bool overlay_ = true, preview_ = false;
+  double scale_ = 0.1;
+};

@@ -1,0 +1,125 @@
+#include "qSlicerCounterwarpModuleWidget.h"
+
+#include <qMRMLNodeComboBox.h>
+#include <vtkMRMLScene.h>
+#include <vtkMRMLScriptedModuleNode.h>
+
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QVBoxLayout>
+
+#include "qCounterwarpPanel.h"
+#include "qSlicerCounterwarpHost.h"
+#include "vtkSlicerCounterwarpLogic.h"
+
+qSlicerCounterwarpModuleWidget::qSlicerCounterwarpModuleWidget(QWidget *parent) : Superclass(parent) {}
+
+qSlicerCounterwarpModuleWidget::~qSlicerCounterwarpModuleWidget() {
+  if (panel_)
+    panel_->setHost(nullptr);
+}
+
+qMRMLNodeComboBox *qSlicerCounterwarpModuleWidget::chooser(const QString &node_class, bool none) {
+  auto *box = new qMRMLNodeComboBox(this);
+  box->setNodeTypes(QStringList(node_class));
+  box->setShowChildNodeTypes(false);
+  box->setNoneEnabled(none);
+  box->setAddEnabled(false);
+  box->setRemoveEnabled(false);
+  box->setMRMLScene(this->mrmlScene());
+  connect(this, SIGNAL(mrmlSceneChanged(vtkMRMLScene *)), box, SLOT(setMRMLScene(vtkMRMLScene *)));
+  return box;
+}
+
+void qSlicerCounterwarpModuleWidget::setup() {
+  Superclass::setup();
+  auto *logic = vtkSlicerCounterwarpLogic::SafeDownCast(this->logic());
+  auto *layout = new QVBoxLayout(this);
+  layout->setContentsMargins(0, 0, 0, 0);
+  panel_ = new qCounterwarpPanel;
+  layout->addWidget(panel_);
+  layout->addStretch(1);
+  host_ = new qSlicerCounterwarpHost(logic, this);
+  scan_ = chooser(QStringLiteral("vtkMRMLScalarVolumeNode"), true);
+  scan_->setToolTip(tr("The scan to explain, in any orientation; it must lie where the model's training scans lie."));
+  atlas_ = chooser(QStringLiteral("vtkMRMLLabelMapVolumeNode"), true);
+  atlas_->setToolTip(tr("Labels in the scan's space; the table gives each region's change of volume."));
+  panel_->replaceScanChooser(scan_);
+  panel_->replaceAtlasChooser(atlas_);
+  connect(scan_, SIGNAL(currentNodeChanged(vtkMRMLNode *)), this, SLOT(onScanChosen(vtkMRMLNode *)));
+  connect(atlas_, SIGNAL(currentNodeChanged(vtkMRMLNode *)), this, SLOT(onAtlasChosen(vtkMRMLNode *)));
+  connect(panel_, &qCounterwarpPanel::settingsChanged, this, [this] { writeSettings(); });
+  connect(host_, &qSlicerCounterwarpHost::sceneLoaded, this, [this] { readSettings(); });
+  connect(host_, &qSlicerCounterwarpHost::sceneClosing, this, [this] {
+    reading_ = true;  // a scene that closes takes no settings
+    panel_->chooseScan(QString());
+    panel_->chooseAtlas(QString());
+    reading_ = false;
+  });
+  panel_->setHost(host_);
+  connect(host_, &qCounterwarpHost::volumeRemoved, this, [this](const QString &id) {
+    if (scan_->currentNodeID() == id)  // so that it can be chosen again
+      scan_->setCurrentNodeID(QString());
+  });
+}
+
+void qSlicerCounterwarpModuleWidget::setMRMLScene(vtkMRMLScene *scene) {
+  Superclass::setMRMLScene(scene);
+  if (!host_)
+    return;
+  host_->setScene(scene);
+  readSettings();
+}
+
+void qSlicerCounterwarpModuleWidget::onScanChosen(vtkMRMLNode *node) {
+  vtkMRMLScene *scene = this->mrmlScene();
+  if (reading_ || !scene || scene->IsBatchProcessing())
+    return;
+  scene->SaveStateForUndo();
+  panel_->chooseScan(node ? QString::fromUtf8(node->GetID()) : QString());
+}
+
+void qSlicerCounterwarpModuleWidget::onAtlasChosen(vtkMRMLNode *node) {
+  if (!reading_ && this->mrmlScene() && !this->mrmlScene()->IsBatchProcessing())
+    panel_->chooseAtlas(node ? QString::fromUtf8(node->GetID()) : QString());
+}
+
+// Nodes are kept as references, whose identifiers Slicer mends when scenes are merged.
+void qSlicerCounterwarpModuleWidget::writeSettings() {
+  auto *logic = vtkSlicerCounterwarpLogic::SafeDownCast(this->logic());
+  vtkMRMLScene *scene = this->mrmlScene();
+  if (reading_ || !logic || !scene || scene->IsClosing() || scene->IsImporting())
+    return;
+  QVariantMap settings = panel_->settings();
+  vtkMRMLScriptedModuleNode *node = logic->GetParameterNode();
+  const int was = node->StartModify();
+  node->SetNodeReferenceID("Scan", settings.take(QStringLiteral("scan")).toString().toUtf8().constData());
+  node->SetNodeReferenceID("Atlas", settings.take(QStringLiteral("atlas")).toString().toUtf8().constData());
+  const QByteArray text = QJsonDocument(QJsonObject::fromVariantMap(settings)).toJson(QJsonDocument::Compact);
+  node->SetParameter("Settings", text.toStdString());
+  node->EndModify(was);
+}
+
+void qSlicerCounterwarpModuleWidget::readSettings() {
+  auto *logic = vtkSlicerCounterwarpLogic::SafeDownCast(this->logic());
+  vtkMRMLScene *scene = this->mrmlScene();
+  vtkMRMLNode *found = scene ? scene->GetSingletonNode("Counterwarp", "vtkMRMLScriptedModuleNode") : nullptr;
+  auto *node = vtkMRMLScriptedModuleNode::SafeDownCast(found);
+  if (!logic || !node)
+    return;
+  QVariantMap settings =
+      QJsonDocument::fromJson(QByteArray::fromStdString(node->GetParameter("Settings"))).object().toVariantMap();
+  const auto id = [&](const char *role) {
+    const char *text = node->GetNodeReferenceID(role);
+    return QString::fromUtf8(text && scene->GetNodeByID(text) ? text : "");
+  };
+  settings[QStringLiteral("scan")] = id("Scan");
+  settings[QStringLiteral("atlas")] = id("Atlas");
+  reading_ = true;
+  scan_->setCurrentNodeID(id("Scan"));
+  atlas_->setCurrentNodeID(id("Atlas"));
+  panel_->setSettings(settings);
+  reading_ = false;
+  if (!panel_->scan().isEmpty())
+    host_->scanChosen(panel_->scan());
+}
