@@ -2,7 +2,7 @@
 # Installs, builds, runs all tests, in the release build and under the address and undefined behaviour sanitizers.
 # Ends with one line, 'N passed, N failed', over both.
 #   COUNTERWARP_SANITIZE_TESTS=0  leaves the sanitizers out
-#   COUNTERWARP_TEST_PYTHON=FILE  a Python with numpy, nibabel, onnx and onnxruntime, instead of one in build/python
+#   COUNTERWARP_TEST_PYTHON=FILE  a Python with numpy, nibabel, onnx, onnxruntime and slicer-core, instead of one in build/python
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,13 +10,13 @@ sh Resources/install.sh tests
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 python=${COUNTERWARP_TEST_PYTHON:-$PWD/build/python/bin/python}
-modules="import numpy, nibabel, onnx, onnxruntime"
+modules="import numpy, nibabel, onnx, onnxruntime, slicer"
 if ! "$python" -c "$modules" >/dev/null 2>&1; then
   python=$PWD/build/python/bin/python
   if ! "$python" -c "$modules" >/dev/null 2>&1; then
-    echo "Setting up Python in build/python (numpy, nibabel, onnx, onnxruntime: used by tests only)"
+    echo "Setting up Python in build/python (numpy, nibabel, onnx, onnxruntime, slicer-core: used by tests only)"
     python3 -m venv --clear build/python
-    "$python" -m pip install --quiet --disable-pip-version-check numpy nibabel onnx onnxruntime
+    "$python" -m pip install --quiet --disable-pip-version-check numpy nibabel onnx onnxruntime slicer-core
   fi
 fi
 
@@ -30,7 +30,8 @@ failed=0
 # run PRESET: configures, builds, tests.
 run() {
   folder=build/$1
-  cmake --preset "$1" -DCOUNTERWARP_BUILD_TESTING=ON -DCOUNTERWARP_BUILD_ITK=ON -DCOUNTERWARP_TEST_PYTHON="$python"
+  cmake --preset "$1" -DCOUNTERWARP_BUILD_TESTING=ON -DCOUNTERWARP_BUILD_ITK=ON -DCOUNTERWARP_BUILD_WIDGETS=ON \
+    -DCOUNTERWARP_TEST_PYTHON="$python"
   cmake --build "$folder" --parallel "$jobs"
   report=$folder/tests.xml
   failures=$folder/Testing/Temporary/LastTestsFailed.log

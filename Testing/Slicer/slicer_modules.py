@@ -1,0 +1,129 @@
+"""Runs the command-line modules as 3D Slicer does: slicer_modules.py SAMPLES COUNTERWARP FOLDER_OF_MODULES
+
+Command lines are put together from the modules' own XML, in the order of vtkSlicerCLIModuleLogic (flags, then indexed
+parameters), so that description and program cannot differ.
+"""
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as tree
+
+samples, counterwarp, modules = sys.argv[1:]
+# Parameters and their parts that Slicer's parser knows (ModuleDescriptionParser.cxx).
+KINDS = {"integer", "boolean", "float", "double", "string", "string-enumeration", "file", "directory", "image",
+         "transform"}
+PARTS = {"name", "flag", "longflag", "label", "description", "default", "channel", "index", "constraints", "element"}
+HEAD = ["category", "title", "description", "version", "documentation-url", "license", "contributor"]
+failures = []
+
+
+def check(fine, what):
+    print("ok   " if fine else "FAIL ", what)
+    if not fine:
+        failures.append(what)
+
+
+def describe(module):
+    done = subprocess.run([f"{modules}/{module}", "--xml"], capture_output=True, check=True)
+    check(done.stdout.startswith(b"<?xml") and not done.stderr, f"{module} --xml prints the description and no more")
+    root = tree.fromstring(done.stdout)
+    check(root.tag == "executable" and [e.tag for e in root if e.tag != "parameters"] == HEAD, f"{module}: head")
+    parameters = {}
+    for group in root.iter("parameters"):
+        for parameter in group:
+            if parameter.tag in ("label", "description"):
+                continue
+            parts = {e.tag: (e.text or "") for e in parameter}
+            name = parts.get("name", "")
+            fine = (parameter.tag in KINDS and set(parts) <= PARTS and parts.get("label") and parts.get("description")
+                    and re.fullmatch(r"[A-Za-z]\w*", name) and ("longflag" in parts) != ("index" in parts))
+            if parameter.tag in ("image", "transform", "file", "directory"):
+                fine = fine and parts.get("channel") in ("input", "output")
+            if parameter.tag in ("image", "transform"):
+                fine = fine and parameter.get("fileExtensions") == ".nii.gz"
+            if parameter.tag == "string-enumeration":
+                fine = fine and parts["default"] in [e.text for e in parameter.findall("element")]
+            if not fine:
+                check(False, f"{module}: parameter {name}")
+            parameters[name] = (parameter.tag, parts)
+    return parameters
+
+
+def command(module, parameters, values):
+    line, indexed = [f"{modules}/{module}"], []
+    for name, (kind, parts) in parameters.items():
+        value = values.get(name, parts.get("default", ""))
+        if "index" in parts:
+            indexed.append((int(parts["index"]), str(value)))
+        elif kind == "boolean":
+            line += [parts["longflag"]] if value in (True, "true") else []
+        elif value != "":
+            line += [parts["longflag"], str(value)]
+    return line + [value for _, value in sorted(indexed)]
+
+
+def run(line):
+    return subprocess.run(line, capture_output=True, text=True)
+
+
+def check_progress(output, what):
+    numbers = [float(n) for n in re.findall(r"<filter-progress>([^<]*)</filter-progress>", output)]
+    check(bool(numbers) and all(0 <= n <= 1 for n in numbers) and "<filter-start>" in output and
+          max(numbers) == 1 and "<filter-end>" in output, f"{what}: progress as Slicer reads it")
+    rest = re.sub(r"<filter-(start|end)>.*?</filter-\1>\s*|<filter-progress>[^<]*</filter-progress>\s*", "", output,
+                  flags=re.S)
+    check(rest == "", f"{what}: nothing else on standard output {rest[:80]!r}")
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    subprocess.run([samples, name], check=True, stdout=subprocess.DEVNULL)
+
+    simulate = describe("CounterwarpSimulate")
+    values = {"input": folder / "scan.nii.gz", "output": folder / "out.nii.gz", "field": folder / "out field.nii.gz",
+              "jacobian": folder / "out_j.nii.gz", "model": folder / "model.onnx", "direction": "remove",
+              "strength": "0.7"}
+    done = run(command("CounterwarpSimulate", simulate, values))
+    check(done.returncode == 0, f"CounterwarpSimulate runs {done.stderr.strip()}")
+    check_progress(done.stdout, "CounterwarpSimulate")
+    subprocess.run([counterwarp, "simulate", "--quiet", "--model", folder / "model.onnx", "--direction", "remove",
+                    "--strength", "0.7", "--out", folder / "same", folder / "scan.nii.gz"], check=True)
+    for module_file, program_file in (("out.nii.gz", "image"), ("out field.nii.gz", "field"), ("out_j.nii.gz", "jacobian")):
+        same = folder / "same" / f"scan_desc-remove_{program_file}.nii.gz"
+        check((folder / module_file).read_bytes() == same.read_bytes(), f"{module_file}: as counterwarp simulate")
+    check(not list(folder.glob("*.part")), "no folder is left")
+
+    done = run(command("CounterwarpSimulate", simulate, {**values, "model": folder / "absent.onnx",
+                                                         "output": folder / "none.nii.gz"}))
+    check(done.returncode != 0 and "absent.onnx" in done.stderr, f"a missing model is named: {done.stderr.strip()}")
+    check(not list(folder.glob("none*")), "nothing is left of a failure")
+    done = run(command("CounterwarpSimulate", simulate, {**values, "direction": "sideways"}))
+    check(done.returncode == 2 and done.stderr, "a wrong direction is refused")
+
+    train = describe("CounterwarpTrain")
+    subprocess.run([counterwarp, "cohort", "--quiet", "--kind", "spheres", "--subjects", "8", "--size", "32", "--out",
+                    folder / "cohort"], check=True)
+    values = {"cohort": folder / "cohort" / "participants.tsv", "out": folder / "classifier.onnx", "steps": 3}
+    done = run(command("CounterwarpTrain", train, values))
+    check(done.returncode == 0 and (folder / "classifier.onnx").exists(), f"CounterwarpTrain {done.stderr.strip()}")
+    check_progress(done.stdout, "CounterwarpTrain")
+    done = run(command("CounterwarpTrain", train, {**values, "network": "simulator", "out": folder / "s.onnx"}))
+    check(done.returncode != 0 and "classifier" in done.stderr, "a simulator asks for its classifier")
+    long = command("CounterwarpTrain", train, {**values, "steps": 100000, "out": folder / "cancelled.onnx"})
+    with subprocess.Popen(long, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        check(process.returncode == 128 + signal.SIGTERM, f"cancelling ends it ({process.returncode})")
+    check(not (folder / "cancelled.onnx").exists(), "no model of a cancelled training")
+
+    group = describe("CounterwarpGroup")
+    done = run(command("CounterwarpGroup", group, {"simulations": folder / "cohort", "out": folder / "group"}))
+    check(done.returncode == 1 and "holds" in done.stderr, f"an unfit folder is explained: {done.stderr.strip()}")
+
+sys.exit(1 if failures else 0)
