@@ -75,9 +75,11 @@ static void extend_norm(const cw_graph *graph, const bool *needed, const bool *k
     return;
   next = follower(graph, needed, kept, step->output);
   node = free_node(graph, covered, next);
-  if (!node || node->op != CW_OP_ADD || node->input_count != 2)
+  if (!node || node->op != CW_OP_ADD)
     return;
   const cw_value skip = node->inputs[node->inputs[0] == step->output];
+  if (!cw_shape_equal(&graph->values[skip].shape, &graph->values[node->output].shape))
+    return;
   step->inputs[5] = skip;
   step->input_count = 6;
   step->pass_gradient = 5;
@@ -113,7 +115,9 @@ static void fuse_step(const cw_graph *graph, const bool *needed, const bool *kep
       step->pass_gradient = step->in_place ? 0 : CW_NONE;
       break;
     case CW_OP_ADD:
-      step->pass_gradient = node->input_count == 2 && node->inputs[0] == node->inputs[1] ? CW_NONE : 0;
+      if (node->inputs[0] != node->inputs[1] &&
+          cw_shape_equal(&graph->values[node->inputs[0]].shape, &graph->values[node->output].shape))
+        step->pass_gradient = 0;
       break;
     default:
       break;

@@ -63,21 +63,6 @@ static void forward(const cw_call *call) {
               (char *)call->workspace + round_up(cw_conv_packed_floats(&p) * sizeof(float)), call->threads);
 }
 
-/* grad_w = sum over samples, in order. */
-static void weight_gradient(const cw_call *call, const cw_conv_problem *p) {
-  const size_t count = cw_conv_packed_floats(p);
-  float *each = call->workspace, *total = call->grad_in[1];
-  cw_conv_weight_gradient(p, call->in[0], call->grad_out, each,
-                          (char *)call->workspace + round_up(count * sizeof(float)) * p->batch, call->threads);
-#pragma omp parallel for num_threads(call->threads) schedule(static)
-  for (size_t i = 0; i < count; i++) {
-    float sum = call->accumulate[1] ? total[i] : 0;
-    for (int n = 0; n < p->batch; n++)
-      sum += each[n * count + i];
-    total[i] = sum;
-  }
-}
-
 static void backward(const cw_call *call) {
   const cw_conv_problem p = cw_conv_forward_problem(&call->in_shape[0], &call->out_shape, call->attributes);
   if (call->grad_in[0]) {
@@ -88,7 +73,8 @@ static void backward(const cw_call *call) {
                 (char *)call->workspace + round_up(cw_conv_packed_floats(&g) * sizeof(float)), call->threads);
   }
   if (call->grad_in[1])
-    weight_gradient(call, &p);
+    cw_conv_weight_gradient_sum(&p, call->in[0], call->grad_out, call->grad_in[1], call->accumulate[1], call->workspace,
+                                call->threads);
   if (call->input_count > 2 && call->grad_in[2])
     cw_conv_bias_gradient(&call->out_shape, call->grad_out, call->grad_in[2], call->accumulate[2], call->threads);
 }

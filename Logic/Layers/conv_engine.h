@@ -46,6 +46,9 @@ void cw_conv_run(const cw_conv_problem *problem, const float *x, const float *pa
 size_t cw_conv_weight_workspace(const cw_conv_problem *forward, int threads);
 void cw_conv_weight_gradient(const cw_conv_problem *forward, const float *x, const float *dy, float *dw,
                              void *workspace, int threads);
+/* dw (+)= their sum over the batch, in order; the kernels of each sample stand first in the workspace. */
+void cw_conv_weight_gradient_sum(const cw_conv_problem *forward, const float *x, const float *dy, float *dw,
+                                 bool accumulate, void *workspace, int threads);
 
 /* db[co] (+)= sum of dy over the batch and positions, in a fixed order. */
 void cw_conv_bias_gradient(const cw_shape *y, const float *dy, float *db, bool accumulate, int threads);

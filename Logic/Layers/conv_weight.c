@@ -157,6 +157,20 @@ void cw_conv_weight_gradient(const cw_conv_problem *p, const float *x, const flo
   }
 }
 
+void cw_conv_weight_gradient_sum(const cw_conv_problem *p, const float *x, const float *dy, float *dw, bool accumulate,
+                                 void *workspace, int threads) {
+  const size_t count = cw_conv_packed_floats(p), bytes = (count * sizeof(float) + 63) / 64 * 64;
+  float *each = workspace;
+  cw_conv_weight_gradient(p, x, dy, each, (char *)workspace + bytes * p->batch, threads);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (size_t i = 0; i < count; i++) {
+    float sum = accumulate ? dw[i] : 0;
+    for (int n = 0; n < p->batch; n++)
+      sum += each[n * count + i];
+    dw[i] = sum;
+  }
+}
+
 double cw_conv_sum(const float *x, size_t count) {
   double sum = 0;
   for (size_t i = 0; i < count; i += 1024) {

@@ -1,11 +1,11 @@
-/* Pooling of x[n][c][z][y][x]: maximum, average (padding is not counted), global average. */
+/* Pooling of x[n][c][z][y][x]: maximum, average, global average. */
 #include <string.h>
 
 #include "Layers/layer.h"
 
 typedef struct pool_axis {
   int64_t in, out;
-  int kernel, stride, pad;
+  int kernel, stride, pad, pad_end;
 } pool_axis;
 
 typedef struct pool_view {
@@ -17,8 +17,8 @@ static pool_view view_of(const cw_call *call) {
   pool_view view;
   pool_axis *axes[3] = {&view.z, &view.y, &view.x};
   for (int i = 0; i < 3; i++) {
-    const pool_axis axis = {call->in_shape[0].d[2 + i], call->out_shape.d[2 + i], call->attributes->kernel[i],
-                            call->attributes->stride[i], call->attributes->pads[i]};
+    const pool_axis axis = {call->in_shape[0].d[2 + i],  call->out_shape.d[2 + i],  call->attributes->kernel[i],
+                            call->attributes->stride[i], call->attributes->pads[i], call->attributes->pads[3 + i]};
     *axes[i] = axis;
   }
   view.planes = call->in_shape[0].d[0] * call->in_shape[0].d[1];
@@ -48,7 +48,10 @@ static cw_status pool_infer(cw_context *context, const cw_attributes *attributes
     if (room < 0)
       return cw_fail(context, CW_ERROR_SHAPE, "axis %d has %lld samples, fewer than the kernel of %d", 2 + i,
                      (long long)in[0].d[2 + i], a->kernel[i]);
-    out->d[2 + i] = room / a->stride[i] + 1;
+    out->d[2 + i] = (a->ceil_mode ? room + a->stride[i] - 1 : room) / a->stride[i] + 1;
+    /* No window starts behind the last sample. */
+    if (a->ceil_mode && (out->d[2 + i] - 1) * a->stride[i] >= in[0].d[2 + i] + a->pads[i])
+      out->d[2 + i]--;
     window *= a->kernel[i];
     if (window > INT32_MAX)
       return cw_fail(context, CW_ERROR_ARGUMENT, "the kernel %d x %d x %d is too large", a->kernel[0], a->kernel[1],
@@ -73,7 +76,8 @@ static int64_t window_of(const cw_attributes *a) {
 static bool halves(const cw_call *call) {
   const cw_attributes *a = call->attributes;
   for (int i = 0; i < 3; i++)
-    if (a->kernel[i] != 2 || a->stride[i] != 2 || a->pads[i] || a->pads[i + 3])
+    if (a->kernel[i] != 2 || a->stride[i] != 2 || a->pads[i] || a->pads[i + 3] ||
+        2 * call->out_shape.d[2 + i] > call->in_shape[0].d[2 + i])
       return false;
   return true;
 }
@@ -241,8 +245,14 @@ static void max_backward(const cw_call *call) {
 
 /* ---- average ---- */
 
+/* Samples of output o's window along an axis: those inside, or with count_pads those of the padded axis. */
+static int counted(const pool_axis *axis, int64_t o, int first, int last, bool count_pads) {
+  const int64_t origin = o * axis->stride - axis->pad, end = axis->in + axis->pad_end;
+  return count_pads ? (int)(origin + axis->kernel > end ? end - origin : axis->kernel) : last - first;
+}
+
 /* y = sum over the window's voxels that exist / their number */
-static void average_plane(const pool_view *view, const float *x, float *y) {
+static void average_plane(const pool_view *view, bool count_pads, const float *x, float *y) {
   const int64_t row = view->x.in, slice = row * view->y.in;
   int64_t oz, oy, ox;
   int z0, z1, y0, y1, x0, x1;
@@ -257,11 +267,12 @@ static void average_plane(const pool_view *view, const float *x, float *y) {
           for (int b = y0; b < y1; b++)
             for (int c = x0; c < x1; c++)
               sum += x[(oz + a) * slice + (oy + b) * row + ox + c];
-        *y++ = (float)(sum / ((double)(z1 - z0) * (y1 - y0) * (x1 - x0)));
+        *y++ = (float)(sum / ((double)counted(&view->z, z, z0, z1, count_pads) *
+                              counted(&view->y, j, y0, y1, count_pads) * counted(&view->x, i, x0, x1, count_pads)));
       }
 }
 
-static void average_plane_back(const pool_view *view, const float *gy, float *gx) {
+static void average_plane_back(const pool_view *view, bool count_pads, const float *gy, float *gx) {
   const int64_t row = view->x.in, slice = row * view->y.in;
   int64_t oz, oy, ox;
   int z0, z1, y0, y1, x0, x1;
@@ -271,7 +282,9 @@ static void average_plane_back(const pool_view *view, const float *gy, float *gx
         taps(&view->z, z, &oz, &z0, &z1);
         taps(&view->y, j, &oy, &y0, &y1);
         taps(&view->x, i, &ox, &x0, &x1);
-        const float share = *gy++ / ((float)(z1 - z0) * (float)(y1 - y0) * (float)(x1 - x0));
+        const float share =
+            *gy++ / ((float)counted(&view->z, z, z0, z1, count_pads) * (float)counted(&view->y, j, y0, y1, count_pads) *
+                     (float)counted(&view->x, i, x0, x1, count_pads));
         for (int a = z0; a < z1; a++)
           for (int b = y0; b < y1; b++)
             for (int c = x0; c < x1; c++)
@@ -283,7 +296,7 @@ static void average_forward(const cw_call *call) {
   const pool_view view = view_of(call);
   CW_PARALLEL(view.planes, call->threads)
   for (int64_t p = 0; p < view.planes; p++)
-    average_plane(&view, call->in[0] + p * view.in_size, call->out + p * view.out_size);
+    average_plane(&view, call->attributes->count_pads, call->in[0] + p * view.in_size, call->out + p * view.out_size);
 }
 
 static void average_backward(const cw_call *call) {
@@ -295,7 +308,7 @@ static void average_backward(const cw_call *call) {
     float *gx = call->grad_in[0] + p * view.in_size;
     if (!call->accumulate[0])
       memset(gx, 0, (size_t)view.in_size * sizeof *gx);
-    average_plane_back(&view, call->grad_out + p * view.out_size, gx);
+    average_plane_back(&view, call->attributes->count_pads, call->grad_out + p * view.out_size, gx);
   }
 }
 

@@ -1,16 +1,17 @@
-/* Softmax and log-softmax over axis 1: x[n][c][inner], each (n, inner) on its own. */
+/* Softmax and log-softmax over one axis: x[outer][c][inner], each (outer, inner) on its own. */
 #include <math.h>
 
 #include "Layers/layer.h"
 
 typedef struct axis_view {
-  int64_t columns; /* n * inner */
+  int64_t columns; /* outer * inner */
   int64_t c, inner;
 } axis_view;
 
-static axis_view view_of(const cw_shape *shape) {
-  const int64_t inner = cw_elements_from(shape, 2);
-  const axis_view view = {shape->d[0] * inner, shape->d[1], inner};
+static axis_view view_of(const cw_call *call) {
+  const cw_shape *shape = &call->in_shape[0];
+  const int axis = call->attributes->axis;
+  const axis_view view = {cw_elements(shape) / shape->d[axis], shape->d[axis], cw_elements_from(shape, axis + 1)};
   return view;
 }
 
@@ -21,9 +22,12 @@ static int64_t column_at(const axis_view *view, int64_t i) {
 
 static cw_status softmax_infer(cw_context *context, const cw_attributes *attributes, const cw_shape *in, int count,
                                cw_shape *out) {
-  (void)attributes, (void)count;
+  (void)count;
   if (in[0].rank < 2)
     return cw_fail(context, CW_ERROR_SHAPE, "the input has %d dimension(s), expected at least 2", in[0].rank);
+  if (attributes->axis < 0 || attributes->axis >= in[0].rank || in[0].d[attributes->axis] == CW_BATCH)
+    return cw_fail(context, CW_ERROR_UNSUPPORTED, "axis %d, expected one of the input's %d and not the batch",
+                   attributes->axis, in[0].rank);
   *out = in[0];
   return CW_OK;
 }
@@ -42,7 +46,7 @@ static void log_sum(const axis_view *view, const float *x, float *max, float *lo
 
 /* log y = x - max - log sum exp(x - max); softmax takes its exponential. */
 static void forward(const cw_call *call, bool log_of) {
-  const axis_view view = view_of(&call->in_shape[0]);
+  const axis_view view = view_of(call);
   CW_PARALLEL(view.columns, call->threads)
   for (int64_t i = 0; i < view.columns; i++) {
     const float *x = call->in[0] + column_at(&view, i);
@@ -57,7 +61,7 @@ static void forward(const cw_call *call, bool log_of) {
 
 /* softmax: gx = y (gy - sum y gy); log-softmax: gx = gy - exp(y) sum gy */
 static void backward(const cw_call *call, bool log_of) {
-  const axis_view view = view_of(&call->in_shape[0]);
+  const axis_view view = view_of(call);
   if (!call->grad_in[0])
     return;
   CW_PARALLEL(view.columns, call->threads)

@@ -75,6 +75,15 @@ TEST(Softmax, MatchesReference) {
       check(pointwise(op, shape, -4, 4), 1e-6, 3e-6);
 }
 
+TEST(Softmax, AnyAxis) {
+  for (int axis : {1, 2, 3})
+    for (cw_operator op : {CW_OP_SOFTMAX, CW_OP_LOG_SOFTMAX}) {
+      Case test = pointwise(op, {2, 3, 5, 7}, -4, 4);
+      test.attributes.axis = axis;
+      check(test, 1e-6, 3e-6);
+    }
+}
+
 TEST(Softmax, LargeLogitsDoNotOverflow) {
   Tensor x(Shape{1, 3});
   x.data = {1000, 1001, -1000};

@@ -46,6 +46,20 @@ TEST(AveragePool, MatchesReference) {
     check(test, 1e-6, 2e-6);
 }
 
+// Windows that reach over the end, and averages over the padding.
+TEST(Pool, CeilModeAndCountedPads) {
+  for (cw_operator op : {CW_OP_MAX_POOL, CW_OP_AVERAGE_POOL})
+    for (bool ceil_mode : {false, true})
+      for (bool count_pads : {false, true})
+        for (Case test : {pool(op, {2, 3, 7, 8, 9}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1, 1, 1, 1}),
+                          pool(op, {1, 2, 5, 7, 9}, {2, 2, 2}, {2, 2, 2}),
+                          pool(op, {1, 2, 5, 6, 7}, {2, 3, 3}, {3, 2, 3}, {1, 0, 2, 0, 2, 1})}) {
+          test.attributes.ceil_mode = ceil_mode;
+          test.attributes.count_pads = count_pads;
+          check(test, 1e-6, 2e-6);
+        }
+}
+
 // A window of equal values sends its gradient to the first, once; windows of -Inf have a maximum too.
 TEST(MaxPool, TiesAndInfinity) {
   for (int kernel : {2, 3}) {

@@ -27,11 +27,13 @@ inline Tensor sigmoid(const Tensor &x) {
   return map(x, [](double v) { return 1 / (1 + std::exp(-v)); });
 }
 
-// Over axis 1.
-inline Tensor softmax(const Tensor &x) {
-  const int64_t channels = x.shape[1], inner = x.size() / (x.shape[0] * channels);
+inline Tensor softmax(const Tensor &x, int axis = 1) {
+  const int64_t channels = x.shape[static_cast<std::size_t>(axis)];
+  int64_t inner = 1;
+  for (std::size_t i = static_cast<std::size_t>(axis) + 1; i < x.shape.size(); i++)
+    inner *= x.shape[i];
   Tensor y(x.shape);
-  for (int64_t n = 0; n < x.shape[0]; n++)
+  for (int64_t n = 0; n < x.size() / (channels * inner); n++)
     for (int64_t i = 0; i < inner; i++) {
       const int64_t first = n * channels * inner + i;
       double largest = x[first], sum = 0;
@@ -45,8 +47,8 @@ inline Tensor softmax(const Tensor &x) {
   return y;
 }
 
-inline Tensor log_softmax(const Tensor &x) {
-  return map(softmax(x), [](double v) { return std::log(v); });
+inline Tensor log_softmax(const Tensor &x, int axis = 1) {
+  return map(softmax(x, axis), [](double v) { return std::log(v); });
 }
 
 // y = x W^T + b
@@ -58,30 +60,6 @@ inline Tensor gemm(const Tensor &x, const Tensor &w, const Tensor &b) {
       for (int64_t i = 0; i < x.shape[1]; i++)
         sum += x[n * x.shape[1] + i] * w[o * x.shape[1] + i];
       y[n * y.shape[1] + o] = sum;
-    }
-  return y;
-}
-
-inline Tensor add(const Tensor &a, const Tensor &b) {
-  Tensor y(a);
-  for (int64_t i = 0; i < y.size(); i++)
-    y[i] += b[i];
-  return y;
-}
-
-// Along axis 1.
-inline Tensor concat(const std::vector<Tensor> &in) {
-  Shape shape = in[0].shape;
-  shape[1] = 0;
-  for (const Tensor &x : in)
-    shape[1] += x.shape[1];
-  Tensor y(shape);
-  int64_t to = 0;
-  for (int64_t n = 0; n < shape[0]; n++)
-    for (const Tensor &x : in) {
-      const int64_t length = x.size() / shape[0];
-      for (int64_t i = 0; i < length; i++)
-        y[to++] = x[n * length + i];
     }
   return y;
 }

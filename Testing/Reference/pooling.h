@@ -10,8 +10,16 @@ namespace reference {
 
 inline Shape pooled_shape(const Tensor &x, const cw_attributes &a) {
   Shape out = x.shape;
-  for (int i = 0; i < 3; i++)
-    out[2 + i] = window_count(x.shape[2 + i], a.pads[i], a.pads[3 + i], a.kernel[i], 1, a.stride[i]);
+  for (int i = 0; i < 3; i++) {
+    int64_t &size = out[static_cast<std::size_t>(2 + i)];
+    const int64_t padded = size + a.pads[i] + a.pads[3 + i], begin = size + a.pads[i];
+    size = 0;
+    /* Windows from 0 on, while they fit, or with ceil_mode while they start before the padding at the end. */
+    for (int64_t at = 0;
+         a.ceil_mode ? at < begin && (at == 0 || at - a.stride[i] + a.kernel[i] < padded) : at + a.kernel[i] <= padded;
+         at += a.stride[i])
+      size++;
+  }
   return out;
 }
 
@@ -42,10 +50,19 @@ inline Tensor max_pool(const Tensor &x, const cw_attributes &a) {
   return y;
 }
 
-// Padding is not counted.
+// With count_pads, the padding counts as zeros; what lies behind it does not.
 inline Tensor average_pool(const Tensor &x, const cw_attributes &a) {
   Tensor y(pooled_shape(x, a)), count(y.shape);
   for_windows(x, a, [&](int64_t o, double v) { y[o] += v, count[o] += 1; });
+  for (int64_t o = 0; a.count_pads && o < y.size(); o++) {
+    const int64_t place[3] = {o / y.shape[4] / y.shape[3] % y.shape[2], o / y.shape[4] % y.shape[3], o % y.shape[4]};
+    count[o] = 1;
+    for (int i = 0; i < 3; i++) {
+      const int64_t first = place[i] * a.stride[i];
+      const int64_t end = x.shape[static_cast<std::size_t>(2 + i)] + a.pads[i] + a.pads[3 + i];
+      count[o] *= static_cast<double>(std::min(first + a.kernel[i], end) - first);
+    }
+  }
   for (int64_t o = 0; o < y.size(); o++)
     y[o] /= count[o];
   return y;

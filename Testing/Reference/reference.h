@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "Reference/convolution.h"
+#include "Reference/general.h"
 #include "Reference/losses.h"
 #include "Reference/normalization.h"
 #include "Reference/pointwise.h"
@@ -29,9 +30,9 @@ inline Tensor run(cw_operator op, const cw_attributes &a, const std::vector<Tens
     case CW_OP_SIGMOID:
       return sigmoid(in[0]);
     case CW_OP_SOFTMAX:
-      return softmax(in[0]);
+      return softmax(in[0], a.axis);
     case CW_OP_LOG_SOFTMAX:
-      return log_softmax(in[0]);
+      return log_softmax(in[0], a.axis);
     case CW_OP_MAX_POOL:
       return max_pool(in[0], a);
     case CW_OP_AVERAGE_POOL:
@@ -47,9 +48,57 @@ inline Tensor run(cw_operator op, const cw_attributes &a, const std::vector<Tens
     case CW_OP_DROPOUT:
       return in[0];
     case CW_OP_ADD:
-      return add(in[0], in[1]);
+    case CW_OP_SUB:
+    case CW_OP_MUL:
+    case CW_OP_DIV:
+    case CW_OP_POW:
+    case CW_OP_MIN:
+    case CW_OP_MAX:
+    case CW_OP_PRELU:
+    case CW_OP_WHERE:
+      return binary(op, in);
+    case CW_OP_ABS:
+    case CW_OP_NEG:
+    case CW_OP_RECIPROCAL:
+    case CW_OP_SQRT:
+    case CW_OP_EXP:
+    case CW_OP_LOG:
+    case CW_OP_TANH:
+    case CW_OP_ERF:
+    case CW_OP_SOFTPLUS:
+    case CW_OP_SOFTSIGN:
+    case CW_OP_ELU:
+    case CW_OP_SELU:
+    case CW_OP_HARD_SIGMOID:
+    case CW_OP_HARD_SWISH:
+    case CW_OP_CLIP:
+      return map(in[0], [&](double x) { return unary(op, x, a.alpha, a.beta); });
+    case CW_OP_REDUCE_MEAN:
+    case CW_OP_REDUCE_SUM:
+    case CW_OP_REDUCE_MAX:
+      return reduce(op, in[0], a);
+    case CW_OP_MATMUL:
+      return matmul(in[0], in[1]);
+    case CW_OP_LAYER_NORM:
+      return standardize(in[0], in[1], input(2), a.axis, false, a.epsilon);
+    case CW_OP_INSTANCE_NORM:
+      return standardize(in[0], in[1], in[2], 2, true, a.epsilon);
+    case CW_OP_CONV_TRANSPOSE:
+      return conv_transpose(in[0], in[1], input(2), a);
+    case CW_OP_RESIZE:
+      return resize(in[0], a);
+    case CW_OP_TRANSPOSE:
+      return transpose(in[0], a);
+    case CW_OP_SLICE:
+      return slice(in[0], a);
+    case CW_OP_PAD:
+      return pad(in[0], a);
+    case CW_OP_GATHER:
+      return gather(in[0], in[1], a.axis);
+    case CW_OP_EXPAND:
+      return expand(in[0], a, in[0].shape[0]);
     case CW_OP_CONCAT:
-      return concat(in);
+      return concat_on(in, a.axis);
     case CW_OP_RESHAPE: {
       Shape shape(a.shape.d, a.shape.d + a.shape.rank);
       shape[0] = shape[0] == CW_BATCH ? in[0].shape[0] : shape[0];

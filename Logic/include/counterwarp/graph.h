@@ -1,8 +1,9 @@
 /* A network as data: values and nodes with ONNX's operators and attribute meanings (plus CondConv and Warp), shapes
  * inferred when a node is added; and plans, which run a graph for a batch and a mode without allocating.
  *
- * Tensors are float32, N C D H W, contiguous.  Axis 0 is the batch and is written CW_BATCH in a graph's shapes.
- * A graph is built once and then only read; several plans may share it. */
+ * Tensors are float32, N C D H W, contiguous.  The batch is written CW_BATCH in a graph's shapes; it is axis 0 of
+ * inputs and outputs, and may be another axis in between (one axis of a value at most). A graph is built once and then
+ * only read; several plans may share it. */
 #ifndef COUNTERWARP_GRAPH_H
 #define COUNTERWARP_GRAPH_H
 
@@ -13,7 +14,7 @@ extern "C" {
 #endif
 
 #define CW_BATCH (-1)
-#define CW_MAX_RANK 6
+#define CW_MAX_RANK 8
 
 typedef struct cw_shape {
   int rank;
@@ -49,18 +50,57 @@ typedef enum cw_operator {
   CW_OP_RELU,
   CW_OP_LEAKY_RELU, /* alpha */
   CW_OP_SIGMOID,
-  CW_OP_SOFTMAX,     /* over axis 1 */
-  CW_OP_LOG_SOFTMAX, /* over axis 1 */
+  CW_OP_SOFTMAX,     /* over `axis` */
+  CW_OP_LOG_SOFTMAX, /* over `axis` */
   CW_OP_MAX_POOL,
-  CW_OP_AVERAGE_POOL, /* padding is not counted */
+  CW_OP_AVERAGE_POOL, /* padding is not counted unless count_pads */
   CW_OP_GLOBAL_AVERAGE_POOL,
   CW_OP_RESIZE_NEAREST, /* integer factors `scale` */
   CW_OP_RESIZE_LINEAR,  /* integer factors `scale`, half-pixel centres, clamped */
   CW_OP_GEMM,           /* y = x W^T + b; x [N,in], W [out,in] */
+  CW_OP_RESIZE,         /* to attributes.shape by `factor`, along D, H, W: any factor, every coordinate rule */
   CW_OP_DROPOUT,        /* ratio; identity outside training */
-  CW_OP_ADD,            /* same shapes */
-  CW_OP_CONCAT,         /* axis 1 */
+  /* Two operands, broadcast as in numpy: missing leading axes and axes of one sample repeat. */
+  CW_OP_ADD,
+  CW_OP_SUB,
+  CW_OP_MUL,
+  CW_OP_DIV,
+  CW_OP_POW,
+  CW_OP_MIN,
+  CW_OP_MAX,
+  CW_OP_PRELU, /* x, slope; broadcast to x's shape */
+  CW_OP_WHERE, /* condition (0 or not), a, b; broadcast */
+  /* One operand, element by element. */
+  CW_OP_ABS,
+  CW_OP_NEG,
+  CW_OP_RECIPROCAL,
+  CW_OP_SQRT,
+  CW_OP_EXP,
+  CW_OP_LOG,
+  CW_OP_TANH,
+  CW_OP_ERF,
+  CW_OP_SOFTPLUS,
+  CW_OP_SOFTSIGN,
+  CW_OP_ELU,          /* alpha */
+  CW_OP_SELU,         /* alpha, beta: ONNX's gamma */
+  CW_OP_HARD_SIGMOID, /* clip(alpha x + beta, 0, 1) */
+  CW_OP_HARD_SWISH,   /* x clip(x / 6 + 1/2, 0, 1) */
+  CW_OP_CLIP,         /* to [alpha, beta] */
+  /* Over the axes in `axes`, which stay with one sample where keep_axes. */
+  CW_OP_REDUCE_MEAN,
+  CW_OP_REDUCE_SUM,
+  CW_OP_REDUCE_MAX,
+  CW_OP_MATMUL,         /* [.., m, k], [.., k, n] -> [.., m, n]; leading axes broadcast */
+  CW_OP_LAYER_NORM,     /* x, scale, [bias]: over `axis` and later ones */
+  CW_OP_INSTANCE_NORM,  /* x, scale[C], bias[C]: over the axes after 1 */
+  CW_OP_CONV_TRANSPOSE, /* x, W[ci, co / groups, k, k, k], [b]; more[] adds to the end of each axis */
+  CW_OP_CONCAT,         /* on `axis` */
   CW_OP_RESHAPE,        /* to attributes.shape; Flatten is the reshape to [N, rest] */
+  CW_OP_TRANSPOSE,      /* axis i of the output is axis order[i] of x */
+  CW_OP_SLICE,          /* shape.d[i] samples of axis i from begin[i] on, step[i] apart; the batch stays whole */
+  CW_OP_PAD,            /* begin[i] and end[i] samples around axis i (negative: taken away), as `fill` says */
+  CW_OP_GATHER,         /* x, indices [count] (whole numbers from 0): those samples of `axis` */
+  CW_OP_EXPAND,         /* to attributes.shape, as operands are broadcast */
   CW_OP_WARP,           /* image [N,C,D,H,W], u [N,3,D,H,W] in voxels */
   CW_OP_EXPONENTIAL,    /* v -> exp(v), attributes.squarings */
   CW_OP_TAPER,          /* v times a window that vanishes on the faces, attributes.margin */
@@ -73,18 +113,47 @@ typedef enum cw_operator {
   CW_OP_COUNT
 } cw_operator;
 
+/* What Pad puts around: a number, the sample mirrored at the border (which is not repeated), the border, the other end.
+ */
+typedef enum cw_fill { CW_FILL_CONSTANT, CW_FILL_REFLECT, CW_FILL_EDGE, CW_FILL_WRAP } cw_fill;
+
+/* Where output sample o of a resize lies in the input (ONNX's coordinate_transformation_mode). */
+typedef enum cw_sampling {
+  CW_SAMPLE_HALF_PIXEL, /* (o + 1/2) / factor - 1/2 */
+  CW_SAMPLE_ASYMMETRIC, /* o / factor */
+  CW_SAMPLE_CORNERS,    /* o (in - 1) / (out - 1) */
+  CW_SAMPLE_TORCH_HALF  /* as half pixel; 0 where the output has one sample */
+} cw_sampling;
+
+/* Which neighbour the nearest is (nearest_mode). */
+typedef enum cw_rounding { CW_ROUND_HALF_DOWN, CW_ROUND_HALF_UP, CW_ROUND_FLOOR, CW_ROUND_CEIL } cw_rounding;
+
 /* Attributes of a node; unused ones are left as cw_attributes_default gives them. */
 typedef struct cw_attributes {
   int kernel[3], stride[3], dilation[3]; /* D, H, W */
   int pads[6];                           /* D, H, W begin, then end, as in ONNX */
   int groups;
-  float alpha;    /* LeakyReLU */
-  float epsilon;  /* batch norm, 1e-5; LOSS_SMOOTH with norm 0 */
+  float alpha;    /* LeakyReLU, ELU, ...; the value that Pad fills in */
+  float beta;     /* see the operators */
+  float epsilon;  /* norms, 1e-5; LOSS_SMOOTH with norm 0 */
   float momentum; /* batch norm: running = (1 - m) running + m batch, m = max(momentum, 1 / (step + 1)); 0.1 */
   bool frozen;    /* batch norm, dropout: behave as in inference in every mode */
   float ratio;    /* dropout; routing dropout of CondConv */
   int scale[3];   /* resize factors D, H, W */
-  cw_shape shape; /* reshape target, with CW_BATCH */
+  cw_shape shape; /* target of Reshape, Expand, Slice, Resize, with CW_BATCH */
+  int axis;       /* softmax, concat, gather, layer norm: 1 */
+  unsigned axes;  /* reductions: bit i for axis i */
+  bool keep_axes;
+  int order[CW_MAX_RANK];
+  int begin[CW_MAX_RANK], end[CW_MAX_RANK], step[CW_MAX_RANK];
+  cw_fill fill;
+  bool ceil_mode;  /* pooling: a last window that reaches over the end counts, unless it starts in the padding */
+  bool count_pads; /* average pooling */
+  int more[3];     /* transposed convolution: output_padding */
+  float factor[3]; /* resize */
+  bool linear;     /* resize: else nearest */
+  cw_sampling sampling;
+  cw_rounding rounding;
   int squarings, margin, norm;
   float shift_margin; /* LOSS_SHIFT's initial b; see cw_plan_set_margin */
 } cw_attributes;
