@@ -53,8 +53,10 @@ static cw_status check(cw_context *context, const cw_preprocessing *p, const cw_
                    scan->components);
   if (p->normalization == CW_NORMALIZE_PERCENTILE && !(p->high > 0 && p->high <= 100))
     return cw_fail(context, CW_ERROR_ARGUMENT, "preprocess: percentile %g where one in (0, 100] is needed", p->high);
-  if (p->normalization != CW_NORMALIZE_NONE && p->normalization != CW_NORMALIZE_PERCENTILE &&
-      p->normalization != CW_NORMALIZE_ZSCORE)
+  if (p->normalization == CW_NORMALIZE_RANGE && !(p->low < p->high && isfinite(p->high - p->low)))
+    return cw_fail(context, CW_ERROR_ARGUMENT, "preprocess: a range of %g to %g where a rising one is needed", p->low,
+                   p->high);
+  if ((unsigned)p->normalization > CW_NORMALIZE_RANGE)
     return cw_fail(context, CW_ERROR_ARGUMENT, "preprocess: normalisation %d is not known", (int)p->normalization);
   const size_t samples = cw_grid_samples(&scan->grid);
   for (size_t s = 0; s < samples; s++)
@@ -86,29 +88,55 @@ static cw_status overlap(cw_context *context, const cw_grid *model, const cw_gri
   return CW_OK;
 }
 
-static cw_status normalize_zscore(cw_context *context, float *out, size_t n) {
+/* above: over samples above 0 alone, the others keep 0. */
+static cw_status normalize_zscore(cw_context *context, bool above, float *out, size_t n) {
   double sum = 0, squares = 0;
   size_t count = 0;
   for (size_t i = 0; i < n; i++)
-    if (out[i] > 0) {
+    if (!above || out[i] > 0) {
       sum += out[i];
       count++;
     }
   const double mean = count ? sum / (double)count : 0;
   for (size_t i = 0; i < n; i++)
-    if (out[i] > 0)
+    if (!above || out[i] > 0)
       squares += (out[i] - mean) * (out[i] - mean);
   const double deviation = count ? sqrt(squares / (double)count) : 0;
   if (!(deviation > 1e-6 * fabs(mean)))
-    return cw_fail(context, CW_ERROR_ARGUMENT, "preprocess: the samples above 0 are all alike, so there is no z-score");
+    return cw_fail(context, CW_ERROR_ARGUMENT, "preprocess: the samples%s are all alike, so there is no z-score",
+                   above ? " above 0" : "");
   for (size_t i = 0; i < n; i++)
-    out[i] = out[i] > 0 ? (float)((out[i] - mean) / deviation) : 0;
+    out[i] = !above || out[i] > 0 ? (float)((out[i] - mean) / deviation) : 0;
   return CW_OK;
 }
 
+static cw_status normalize_minmax(cw_context *context, float *out, size_t n) {
+  float low = out[0], high = out[0];
+  for (size_t i = 0; i < n; i++) {
+    low = out[i] < low ? out[i] : low;
+    high = out[i] > high ? out[i] : high;
+  }
+  if (!(high > low))
+    return cw_fail(context, CW_ERROR_ARGUMENT, "preprocess: the samples are all alike, so they have no range");
+  for (size_t i = 0; i < n; i++)
+    out[i] = (float)(((double)out[i] - low) / ((double)high - low));
+  return CW_OK;
+}
+
+static void normalize_range(double low, double high, float *out, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const double v = (out[i] - low) / (high - low);
+    out[i] = (float)(v < 0 ? 0 : v > 1 ? 1 : v);
+  }
+}
+
 static cw_status normalize(cw_context *context, const cw_preprocessing *p, float *out, size_t n) {
-  if (p->normalization == CW_NORMALIZE_ZSCORE)
-    return normalize_zscore(context, out, n);
+  if (p->normalization == CW_NORMALIZE_ZSCORE || p->normalization == CW_NORMALIZE_ZSCORE_ALL)
+    return normalize_zscore(context, p->normalization == CW_NORMALIZE_ZSCORE, out, n);
+  if (p->normalization == CW_NORMALIZE_MINMAX)
+    return normalize_minmax(context, out, n);
+  if (p->normalization == CW_NORMALIZE_RANGE)
+    normalize_range(p->low, p->high, out, n);
   if (p->normalization == CW_NORMALIZE_PERCENTILE) {
     double value;
     CW_TRY(percentile(context, out, n, p->high, &value));

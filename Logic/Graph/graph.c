@@ -127,7 +127,8 @@ cw_status cw_graph_node(cw_context *context, cw_graph *graph, cw_operator op, co
   char *copy = cw_copy_string(context, name);
   if (!copy)
     return CW_ERROR_MEMORY;
-  const cw_status added = add_value(context, graph, name, CW_VALUE_ACTIVATION, shape, output);
+  cw_value made; /* `output` may lie among `inputs` */
+  const cw_status added = add_value(context, graph, name, CW_VALUE_ACTIVATION, shape, &made);
   if (added != CW_OK) {
     cw_release(context, copy);
     return added;
@@ -139,7 +140,7 @@ cw_status cw_graph_node(cw_context *context, cw_graph *graph, cw_operator op, co
   node->attributes = *attributes;
   node->input_count = input_count;
   memcpy(node->inputs, inputs, (size_t)input_count * sizeof *inputs);
-  node->output = *output;
+  node->output = *output = made;
   return CW_OK;
 }
 

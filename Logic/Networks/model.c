@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "Networks/model_check.h"
@@ -82,13 +83,17 @@ cw_status cw_model_check(cw_context *context, const cw_model *model) {
     return cw_fail(context, CW_ERROR_ARGUMENT, "model: field model %d is neither velocity nor displacement",
                    (int)model->field);
   CW_TRY(cw_grid_check(context, &preprocessing->grid));
-  if ((unsigned)preprocessing->normalization > CW_NORMALIZE_ZSCORE)
+  if ((unsigned)preprocessing->normalization > CW_NORMALIZE_RANGE)
     return cw_fail(context, CW_ERROR_ARGUMENT, "model: unknown intensity normalisation %d",
                    (int)preprocessing->normalization);
   if (preprocessing->normalization == CW_NORMALIZE_PERCENTILE &&
       !(preprocessing->high > 0 && preprocessing->high <= 100))
     return cw_fail(context, CW_ERROR_ARGUMENT, "model: the normalisation's percentile is %g, expected 0 to 100",
                    preprocessing->high);
+  if (preprocessing->normalization == CW_NORMALIZE_RANGE &&
+      !(preprocessing->low < preprocessing->high && isfinite(preprocessing->high - preprocessing->low)))
+    return cw_fail(context, CW_ERROR_ARGUMENT, "model: the normalisation's range is %g to %g, expected a rising one",
+                   preprocessing->low, preprocessing->high);
   const int *size = preprocessing->grid.size;
   for (int axis = 0; axis < 3; axis++)
     if (size[axis] > 1024)

@@ -17,24 +17,23 @@ static cw_onnx_definition *tensor(const cw_onnx_reader *r, const char *name, siz
   cw_onnx_definition *d = cw_onnx_find(r, name);
   if (!d || d->kind != CW_ONNX_TENSOR)
     return NULL;
-  const CwOnnx__TensorProto *t = r->in->initializer[d->index];
-  return t->data_type == CW_ONNX_FLOAT && t->n_dims == rank ? d : NULL;
+  return d->tensor->data_type == CW_ONNX_FLOAT && d->tensor->n_dims == rank ? d : NULL;
 }
 
 /* The experts' shape [E, co, ci, kd, kh, kw] from the flat tensor and the constant that Reshape takes. */
-static bool expert_shape(const cw_onnx_reader *r, const cw_onnx_definition *flat, const char *target, cw_shape *shape) {
-  const cw_onnx_definition *d = cw_onnx_find(r, target);
-  if (!d || d->kind != CW_ONNX_TENSOR)
-    return false;
-  const CwOnnx__TensorProto *numbers = r->in->initializer[d->index], *experts = r->in->initializer[flat->index];
-  if (numbers->data_type != CW_ONNX_INT64 || numbers->n_dims != 1 || numbers->dims[0] != 5)
+static bool expert_shape(cw_onnx_reader *r, const cw_onnx_definition *flat, const char *target, cw_shape *shape) {
+  const CwOnnx__TensorProto *experts = flat->tensor;
+  const cw_onnx_constant *numbers;
+  if (cw_onnx_constant_of(r, target, &numbers) != CW_OK || !numbers || numbers->rank != 1 || numbers->count != 5)
     return false;
   shape->rank = 6;
   shape->d[0] = experts->dims[0];
   int64_t product = 1;
   for (int i = 0; i < 5; i++) {
-    const int64_t size = cw_onnx_int64(numbers, (size_t)i);
-    if (size <= 0 || size > INT32_MAX || product > INT32_MAX / size)
+    if (!(numbers->v[i] >= 1 && numbers->v[i] <= INT32_MAX))
+      return false;
+    const int64_t size = (int64_t)numbers->v[i];
+    if (product > INT32_MAX / size)
       return false;
     product *= size;
     shape->d[i + 1] = size;
@@ -55,7 +54,7 @@ static bool match_means(const cw_onnx_reader *r, const char *routing_input, cons
   return true;
 }
 
-static bool match(const cw_onnx_reader *r, const CwOnnx__NodeProto *conv, cw_onnx_cond_conv *found, cw_shape *shape,
+static bool match(cw_onnx_reader *r, const CwOnnx__NodeProto *conv, cw_onnx_cond_conv *found, cw_shape *shape,
                   int absorbed[7], int *absorbed_count) {
   const CwOnnx__NodeProto *reshape = producer(r, conv->input[1], "Reshape", 2, &absorbed[0]);
   const CwOnnx__NodeProto *mix = reshape ? producer(r, reshape->input[0], "MatMul", 2, &absorbed[1]) : NULL;
@@ -82,22 +81,21 @@ static bool match(const cw_onnx_reader *r, const CwOnnx__NodeProto *conv, cw_onn
 cw_status cw_onnx_match_cond_conv(cw_onnx_reader *r, int index) {
   const CwOnnx__NodeProto *conv = r->in->node[index];
   const cw_onnx_definition *weight = cw_onnx_find(r, conv->input[1]);
-  if (weight->kind == CW_ONNX_TENSOR)
+  if (weight->kind == CW_ONNX_TENSOR || weight->tensor)
     return CW_OK;
-  char label[72];
   int absorbed[7], count = 0;
   cw_shape shape = {0};
   cw_onnx_cond_conv *found = cw_onnx_take(&r->arena, 1, sizeof *found);
   if (!found)
     return CW_ERROR_MEMORY;
+  const CwOnnx__NodeProto *reshape = producer(r, conv->input[1], "Reshape", 2, &absorbed[0]);
+  const cw_onnx_constant *target;
+  if (reshape) /* here, where a failure can be told */
+    CW_TRY(cw_onnx_constant_of(r, reshape->input[1], &target));
   if (conv->n_input != 3 || !match(r, conv, found, &shape, absorbed, &count))
-    return cw_fail(r->context, CW_ERROR_UNSUPPORTED,
-                   "onnx: node '%s' (Conv) computes its weights, but not as a conditional convolution does",
-                   cw_onnx_node_label(conv, label));
-  if (found->experts->role != CW_ONNX_UNUSED && !cw_shape_equal(&found->experts->experts, &shape))
-    return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: node '%s' (Conv) shares experts of another shape",
-                   cw_onnx_node_label(conv, label));
-  found->experts->role = CW_ONNX_EXPERTS;
+    return CW_OK; /* weights that other nodes give, as any */
+  if (found->experts->experts.rank && !cw_shape_equal(&found->experts->experts, &shape))
+    return cw_onnx_refuse(r, conv, "it shares experts of another shape");
   found->experts->experts = shape;
   for (int i = 0; i < count; i++)
     r->absorbed[absorbed[i]] = true;

@@ -1,31 +1,11 @@
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "Formats/Onnx/onnx_internal.h"
 #include "Networks/model_check.h"
-#include "Tensor/file.h"
 
-/* protobuf-c asks the context for memory. */
-typedef struct unpack_memory {
-  cw_context *context;
-  bool failed;
-} unpack_memory;
-
-static void *unpack_allocate(void *data, size_t bytes) {
-  unpack_memory *memory = data;
-  void *block = cw_allocate(memory->context, bytes, 1);
-  memory->failed = memory->failed || !block;
-  return block;
-}
-
-static void unpack_release(void *data, void *block) {
-  cw_release(((unpack_memory *)data)->context, block);
-}
-
-/* Value of a metadata key; "" if absent and not needed. */
-static cw_status metadata(cw_context *context, const CwOnnx__ModelProto *proto, const char *key, bool needed,
-                          const char **value) {
+cw_status cw_onnx_metadata(cw_context *context, const CwOnnx__ModelProto *proto, const char *key, bool needed,
+                           const char **value) {
   *value = NULL;
   for (size_t i = 0; i < proto->n_metadata_props; i++) {
     if (strcmp(proto->metadata_props[i]->key, key) != 0)
@@ -35,7 +15,9 @@ static cw_status metadata(cw_context *context, const CwOnnx__ModelProto *proto, 
     *value = proto->metadata_props[i]->value;
   }
   if (!*value && needed)
-    return cw_fail(context, CW_ERROR_FORMAT, "metadata '%s' is missing, as in files that counterwarp has not written",
+    return cw_fail(context, CW_ERROR_FORMAT,
+                   "metadata '%s' is missing, as in files that counterwarp has not written (`counterwarp model import` "
+                   "adds it)",
                    key);
   if (!*value)
     *value = "";
@@ -56,9 +38,9 @@ static cw_status numbers(cw_context *context, const char *key, const char *text,
 static cw_status read_grid(cw_context *context, const CwOnnx__ModelProto *proto, cw_grid *grid) {
   const char *text;
   double size[3], affine[12];
-  CW_TRY(metadata(context, proto, "counterwarp.grid_size", true, &text));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.grid_size", true, &text));
   CW_TRY(numbers(context, "counterwarp.grid_size", text, 3, size));
-  CW_TRY(metadata(context, proto, "counterwarp.grid_to_lps_mm", true, &text));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.grid_to_lps_mm", true, &text));
   CW_TRY(numbers(context, "counterwarp.grid_to_lps_mm", text, 12, affine));
   for (int i = 0; i < 3; i++) {
     if (!(size[i] >= 1 && size[i] <= 1024) || size[i] != floor(size[i]))
@@ -72,25 +54,36 @@ static cw_status read_grid(cw_context *context, const CwOnnx__ModelProto *proto,
 
 static cw_status read_normalization(cw_context *context, const CwOnnx__ModelProto *proto, cw_preprocessing *p) {
   const char *text;
-  CW_TRY(metadata(context, proto, "counterwarp.normalization", true, &text));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.normalization", true, &text));
   p->high = 99.5;
+  double range[2];
   if (!strcmp(text, "none")) {
     p->normalization = CW_NORMALIZE_NONE;
   } else if (!strcmp(text, "zscore")) {
     p->normalization = CW_NORMALIZE_ZSCORE;
+  } else if (!strcmp(text, "zscore all")) {
+    p->normalization = CW_NORMALIZE_ZSCORE_ALL;
+  } else if (!strcmp(text, "minmax")) {
+    p->normalization = CW_NORMALIZE_MINMAX;
+  } else if (!strncmp(text, "range ", 6)) {
+    p->normalization = CW_NORMALIZE_RANGE;
+    CW_TRY(numbers(context, "counterwarp.normalization", text + 6, 2, range));
+    p->low = range[0];
+    p->high = range[1];
   } else if (!strncmp(text, "percentile ", 11)) {
     p->normalization = CW_NORMALIZE_PERCENTILE;
     return numbers(context, "counterwarp.normalization", text + 11, 1, &p->high);
   } else {
     return cw_fail(context, CW_ERROR_FORMAT,
-                   "metadata 'counterwarp.normalization' should be none, zscore or percentile with its number");
+                   "metadata 'counterwarp.normalization' should be none, zscore, zscore all, minmax, range with two "
+                   "numbers, or percentile with its number");
   }
   return CW_OK;
 }
 
 static cw_status read_kind(cw_context *context, const CwOnnx__ModelProto *proto, cw_model *model) {
   const char *text;
-  CW_TRY(metadata(context, proto, "counterwarp.kind", true, &text));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.kind", true, &text));
   if (!strcmp(text, "classifier")) {
     model->kind = CW_MODEL_CLASSIFIER;
     return CW_OK;
@@ -98,7 +91,7 @@ static cw_status read_kind(cw_context *context, const CwOnnx__ModelProto *proto,
   if (strcmp(text, "simulator") != 0)
     return cw_fail(context, CW_ERROR_FORMAT, "metadata 'counterwarp.kind' should be classifier or simulator");
   model->kind = CW_MODEL_SIMULATOR;
-  CW_TRY(metadata(context, proto, "counterwarp.field", true, &text));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.field", true, &text));
   model->field = !strcmp(text, "velocity") ? CW_FIELD_VELOCITY : CW_FIELD_DISPLACEMENT;
   if (strcmp(text, cw_model_output_name(model, 0)) != 0)
     return cw_fail(context, CW_ERROR_FORMAT, "metadata 'counterwarp.field' should be velocity or displacement");
@@ -124,7 +117,7 @@ static cw_status check_names(cw_context *context, const cw_model *model) {
 /* After the grid is known to agree with the network's input. */
 static cw_status read_template(cw_context *context, const CwOnnx__ModelProto *proto, cw_model *model) {
   const char *text;
-  CW_TRY(metadata(context, proto, "counterwarp.template", false, &text));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.template", false, &text));
   if (!*text)
     return CW_OK;
   const size_t samples = cw_grid_samples(&model->preprocessing.grid);
@@ -141,77 +134,58 @@ static cw_status read_template(cw_context *context, const CwOnnx__ModelProto *pr
   return CW_OK;
 }
 
-static cw_status check_versions(cw_context *context, const CwOnnx__ModelProto *proto) {
-  if (!proto->graph)
-    return cw_fail(context, CW_ERROR_FORMAT, "onnx: there is no graph");
-  if (proto->ir_version < 3 || proto->ir_version > 20)
-    return cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: ir_version is %lld, expected 3 to 20",
-                   (long long)proto->ir_version);
-  int64_t opset = 0;
-  for (size_t i = 0; i < proto->n_opset_import; i++)
-    if (!*proto->opset_import[i]->domain || !strcmp(proto->opset_import[i]->domain, "ai.onnx"))
-      opset = proto->opset_import[i]->version;
-  if (opset < CW_ONNX_OPSET_FIRST || opset > CW_ONNX_OPSET_LAST)
-    return cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: the operator set is %lld, expected %d to %d", (long long)opset,
-                   CW_ONNX_OPSET_FIRST, CW_ONNX_OPSET_LAST);
-  return CW_OK;
-}
-
 static cw_status read_strings(cw_context *context, const CwOnnx__ModelProto *proto, cw_model *model) {
   const char *text;
-  CW_TRY(metadata(context, proto, "counterwarp.trained_on", false, &text));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.trained_on", false, &text));
   CW_TRY(cw_onnx_list_read(context, "counterwarp.trained_on", text, &model->trained_on));
-  CW_TRY(metadata(context, proto, "counterwarp.held_out", false, &text));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.held_out", false, &text));
   CW_TRY(cw_onnx_list_read(context, "counterwarp.held_out", text, &model->held_out));
-  CW_TRY(metadata(context, proto, "counterwarp.provenance", false, &text));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.provenance", false, &text));
   if (!cw_onnx_is_utf8(text))
     return cw_fail(context, CW_ERROR_FORMAT, "metadata 'counterwarp.provenance' is not UTF-8");
   model->provenance = cw_copy_string(context, text);
   return model->provenance ? CW_OK : CW_ERROR_MEMORY;
 }
 
-static cw_status read_proto(cw_context *context, const CwOnnx__ModelProto *proto, cw_model *model) {
-  CW_TRY(check_versions(context, proto));
+/* A simulator's outputs are its own; a classifier's logit may have to be picked from what others export. */
+static cw_status read_choice(cw_context *context, const CwOnnx__ModelProto *proto, cw_output_choice *choice) {
+  const char *text;
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.output", false, &text));
+  if (*text)
+    CW_TRY(cw_output_choice_read(context, text, choice));
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.output_name", false, &text));
+  choice->name = *text ? text : NULL;
+  return CW_OK;
+}
+
+static cw_status read_proto(cw_context *context, const cw_onnx_file *file, cw_model *model) {
+  const CwOnnx__ModelProto *proto = file->proto;
+  cw_onnx_request request = {file->folder, file->opset, NULL, NULL};
+  cw_output_choice choice = cw_output_choice_default();
   CW_TRY(read_kind(context, proto, model));
   CW_TRY(read_grid(context, proto, &model->preprocessing.grid));
   CW_TRY(read_normalization(context, proto, &model->preprocessing));
-  CW_TRY(cw_onnx_read_graph(context, proto->graph, &model->graph));
+  const int *n = model->preprocessing.grid.size;
+  const int64_t size[3] = {n[2], n[1], n[0]};
+  if (model->kind == CW_MODEL_CLASSIFIER) {
+    CW_TRY(read_choice(context, proto, &choice));
+    request.choice = &choice;
+    request.input_size = size;
+  }
+  CW_TRY(cw_onnx_read_graph(context, proto->graph, &request, &model->graph));
   CW_TRY(cw_model_check(context, model));
-  CW_TRY(check_names(context, model));
+  if (model->kind == CW_MODEL_SIMULATOR)
+    CW_TRY(check_names(context, model));
   CW_TRY(read_template(context, proto, model));
   return read_strings(context, proto, model);
 }
 
-/* The message with the file's name in front. */
-static cw_status name_file(cw_context *context, cw_status status, const char *path) {
-  char reason[384];
-  size_t used = 0;
-  for (const char *at = cw_context_message(context); *at && used < sizeof reason - 1; at++)
-    reason[used++] = *at;
-  reason[used] = '\0';
-  return cw_fail(context, status, "'%s': %s", path, reason);
-}
-
 cw_status cw_model_read(cw_context *context, const char *path, cw_model *model) {
   memset(model, 0, sizeof *model);
-  uint8_t *bytes;
-  size_t count;
-  struct stat info;
-  if (stat(path, &info) == 0 && info.st_size > INT32_MAX)
-    return cw_fail(context, CW_ERROR_UNSUPPORTED, "'%s' has %lld bytes, an ONNX file holds at most 2 GiB", path,
-                   (long long)info.st_size);
-  CW_TRY(cw_file_read(context, path, &bytes, &count));
-  unpack_memory memory = {context, false};
-  ProtobufCAllocator allocator = {unpack_allocate, unpack_release, &memory};
-  CwOnnx__ModelProto *proto = cw_onnx__model_proto__unpack(&allocator, count, bytes);
-  cw_release(context, bytes);
-  if (!proto)
-    return memory.failed ? CW_ERROR_MEMORY
-                         : cw_fail(context, CW_ERROR_FORMAT, "'%s' is not an ONNX file, or a damaged one", path);
-  const cw_status status = read_proto(context, proto, model);
-  cw_onnx__model_proto__free_unpacked(proto, &allocator);
-  if (status == CW_OK)
-    return CW_OK;
-  cw_model_free(context, model);
-  return status == CW_ERROR_MEMORY ? status : name_file(context, status, path);
+  cw_onnx_file file;
+  CW_TRY(cw_onnx_open(context, path, &file));
+  const cw_status status = read_proto(context, &file, model);
+  if (status != CW_OK)
+    cw_model_free(context, model);
+  return cw_onnx_close(context, path, &file, status);
 }

@@ -1,76 +1,178 @@
+/* Tensors of every element type that holds numbers, as raw bytes, typed lists or in another file. */
 #include <math.h>
 #include <string.h>
 
 #include "Formats/Onnx/onnx_internal.h"
 
-static uint64_t little_endian(const uint8_t *bytes, int count) {
+static uint64_t little_endian(const uint8_t *bytes, size_t count) {
   uint64_t bits = 0;
-  for (int i = 0; i < count; i++)
+  for (size_t i = 0; i < count; i++)
     bits |= (uint64_t)bytes[i] << (8 * i);
   return bits;
 }
 
-static float float_at(const CwOnnx__TensorProto *tensor, size_t index) {
-  if (tensor->n_float_data)
-    return tensor->float_data[index];
-  const uint32_t bits = (uint32_t)little_endian(tensor->raw_data.data + 4 * index, 4);
+static size_t size_of(int type) {
+  switch (type) {
+    case CW_ONNX_UINT8:
+    case CW_ONNX_INT8:
+    case CW_ONNX_BOOL:
+      return 1;
+    case CW_ONNX_FLOAT16:
+    case CW_ONNX_BFLOAT16:
+      return 2;
+    case CW_ONNX_FLOAT:
+    case CW_ONNX_INT32:
+      return 4;
+    case CW_ONNX_INT64:
+    case CW_ONNX_DOUBLE:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+bool cw_onnx_is_float(int type) {
+  return type == CW_ONNX_FLOAT || type == CW_ONNX_FLOAT16 || type == CW_ONNX_DOUBLE || type == CW_ONNX_BFLOAT16;
+}
+
+static float float_of_bits(uint32_t bits) {
   float value;
   memcpy(&value, &bits, sizeof value);
   return value;
 }
 
-void cw_onnx_floats(const CwOnnx__TensorProto *tensor, size_t elements, float *out) {
-  for (size_t i = 0; i < elements; i++)
-    out[i] = float_at(tensor, i);
+/* IEEE half precision: 1 sign, 5 exponent and 10 fraction bits. */
+static double half_of_bits(uint32_t bits) {
+  const int exponent = (int)(bits >> 10 & 31), fraction = (int)(bits & 1023);
+  double value;
+  if (exponent == 31)
+    value = fraction ? NAN : INFINITY;
+  else
+    value = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+  return bits >> 15 & 1 ? -value : value;
 }
 
-int64_t cw_onnx_int64(const CwOnnx__TensorProto *tensor, size_t index) {
-  if (tensor->n_int64_data)
-    return tensor->int64_data[index];
-  const uint64_t bits = little_endian(tensor->raw_data.data + 8 * index, 8);
-  int64_t value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
+static double number_of_bits(int type, uint64_t bits) {
+  double wide;
+  switch (type) {
+    case CW_ONNX_FLOAT:
+      return float_of_bits((uint32_t)bits);
+    case CW_ONNX_FLOAT16:
+      return half_of_bits((uint32_t)bits & 0xffff);
+    case CW_ONNX_BFLOAT16:
+      return float_of_bits((uint32_t)bits << 16);
+    case CW_ONNX_DOUBLE:
+      memcpy(&wide, &bits, sizeof wide);
+      return wide;
+    case CW_ONNX_INT8:
+      return (double)(int8_t)(uint8_t)bits;
+    case CW_ONNX_INT32:
+      return (double)(int32_t)(uint32_t)bits;
+    case CW_ONNX_INT64:
+      return (double)(int64_t)bits;
+    default:
+      return (double)(uint8_t)bits;
+  }
 }
 
-static cw_status count_elements(cw_context *context, const CwOnnx__TensorProto *tensor, const char *name,
-                                size_t *elements) {
-  if (tensor->n_dims < 1 || tensor->n_dims > CW_MAX_RANK)
-    return cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: tensor '%s' has %zu axes, expected 1 to %d", name,
+/* Number of items in the list that belongs to a type. */
+static size_t listed(const CwOnnx__TensorProto *t) {
+  switch (t->data_type) {
+    case CW_ONNX_FLOAT:
+      return t->n_float_data;
+    case CW_ONNX_DOUBLE:
+      return t->n_double_data;
+    case CW_ONNX_INT64:
+      return t->n_int64_data;
+    default:
+      return t->n_int32_data;
+  }
+}
+
+size_t cw_onnx_elements(const CwOnnx__TensorProto *tensor) {
+  size_t count = 1;
+  for (size_t i = 0; i < tensor->n_dims; i++)
+    count *= (size_t)tensor->dims[i];
+  return count;
+}
+
+static bool is_external(const CwOnnx__TensorProto *tensor) {
+  return tensor->data_location == CW_ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+}
+
+cw_status cw_onnx_check_tensor(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor) {
+  char name[72];
+  cw_context *context = r->context;
+  cw_onnx_label(tensor->name, name);
+  const size_t size = size_of(tensor->data_type);
+  if (!size)
+    return cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: tensor '%s' has element type %d, which is not supported", name,
+                   (int)tensor->data_type);
+  if (tensor->n_dims > CW_MAX_RANK)
+    return cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: tensor '%s' has %zu axes, expected at most %d", name,
                    tensor->n_dims, CW_MAX_RANK);
   int64_t count = 1;
   for (size_t i = 0; i < tensor->n_dims; i++) {
     const int64_t d = tensor->dims[i];
-    if (d <= 0 || d > INT32_MAX || count > INT32_MAX / d)
+    if (d < 0 || d > INT32_MAX || (d && count > INT32_MAX / d))
       return cw_fail(context, CW_ERROR_FORMAT, "onnx: tensor '%s' has an unusable size %lld on axis %zu", name,
                      (long long)d, i);
     count *= d;
   }
-  *elements = (size_t)count;
+  const size_t elements = (size_t)count, items = listed(tensor), bytes = tensor->raw_data.len;
+  const size_t others =
+      tensor->n_float_data + tensor->n_double_data + tensor->n_int32_data + tensor->n_int64_data - items;
+  const bool fits = is_external(tensor) ? !bytes && !items
+                    : bytes             ? !items && bytes % size == 0 && bytes / size == elements
+                                        : items == elements;
+  if (others || !fits)
+    return cw_fail(context, CW_ERROR_FORMAT,
+                   "onnx: tensor '%s' should hold %zu elements and has %zu bytes and %zu items", name, elements, bytes,
+                   items + others);
   return CW_OK;
 }
 
-cw_status cw_onnx_check_tensor(cw_context *context, const CwOnnx__TensorProto *tensor, size_t *elements) {
+/* Raw bytes, wherever they are; NULL where the numbers are listed. */
+static cw_status raw(cw_onnx_reader *r, const CwOnnx__TensorProto *t, const uint8_t **bytes) {
+  *bytes = t->raw_data.len ? t->raw_data.data : NULL;
+  return is_external(t) ? cw_onnx_external(r, t, cw_onnx_elements(t) * size_of(t->data_type), bytes) : CW_OK;
+}
+
+static double number_at(const CwOnnx__TensorProto *t, const uint8_t *bytes, size_t i) {
+  const size_t size = size_of(t->data_type);
+  if (bytes)
+    return number_of_bits(t->data_type, little_endian(bytes + i * size, size));
+  switch (t->data_type) {
+    case CW_ONNX_FLOAT:
+      return t->float_data[i];
+    case CW_ONNX_DOUBLE:
+      return t->double_data[i];
+    case CW_ONNX_INT64:
+      return (double)t->int64_data[i];
+    default:
+      return number_of_bits(t->data_type, (uint32_t)t->int32_data[i]);
+  }
+}
+
+cw_status cw_onnx_numbers(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, double *out) {
+  const uint8_t *bytes;
+  const size_t elements = cw_onnx_elements(tensor);
+  CW_TRY(raw(r, tensor, &bytes));
+  for (size_t i = 0; i < elements; i++)
+    out[i] = number_at(tensor, bytes, i);
+  return CW_OK;
+}
+
+cw_status cw_onnx_floats(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, float *out) {
+  const uint8_t *bytes;
+  const size_t elements = cw_onnx_elements(tensor);
   char name[72];
-  cw_onnx_label(tensor->name, name);
-  if (tensor->n_external_data || tensor->data_location != CW_ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT)
-    return cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: tensor '%s' keeps its data outside the file", name);
-  if (tensor->data_type != CW_ONNX_FLOAT && tensor->data_type != CW_ONNX_INT64)
-    return cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: tensor '%s' has element type %d, expected float32 or int64",
-                   name, (int)tensor->data_type);
-  CW_TRY(count_elements(context, tensor, name, elements));
-  const bool floats = tensor->data_type == CW_ONNX_FLOAT;
-  const size_t items = floats ? tensor->n_float_data : tensor->n_int64_data;
-  const size_t others = floats ? tensor->n_int64_data : tensor->n_float_data;
-  const size_t bytes = tensor->raw_data.len, size = floats ? 4 : 8;
-  const bool raw = bytes && !items && bytes % size == 0 && bytes / size == *elements;
-  const bool listed = !bytes && items == *elements;
-  if (others || (!raw && !listed))
-    return cw_fail(context, CW_ERROR_FORMAT,
-                   "onnx: tensor '%s' should hold %zu elements and has %zu bytes and %zu items", name, *elements, bytes,
-                   items + others);
-  for (size_t i = 0; floats && i < *elements; i++)
-    if (!isfinite(float_at(tensor, i)))
-      return cw_fail(context, CW_ERROR_NUMERIC, "onnx: tensor '%s' is not finite at element %zu", name, i);
+  CW_TRY(raw(r, tensor, &bytes));
+  for (size_t i = 0; i < elements; i++) {
+    out[i] = (float)number_at(tensor, bytes, i);
+    if (!isfinite(out[i]))
+      return cw_fail(r->context, CW_ERROR_NUMERIC, "onnx: tensor '%s' is not finite at element %zu",
+                     cw_onnx_label(tensor->name, name), i);
+  }
   return CW_OK;
 }

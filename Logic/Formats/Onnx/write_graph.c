@@ -4,7 +4,7 @@
 
 #include "Formats/Onnx/onnx_internal.h"
 
-enum { NODES_OF_ONE = 8, TENSORS_OF_ONE = 1 }; /* at most: a conditional convolution and its kernel's shape */
+enum { NODES_OF_ONE = 8, TENSORS_OF_ONE = 4 }; /* at most: a conditional convolution; a slice */
 
 static bool is_little_endian(void) {
   const uint16_t one = 1;
@@ -32,7 +32,7 @@ static cw_status add_tensor(cw_onnx_writer *w, const char *name, int type, int r
   if (!tensor)
     return CW_ERROR_MEMORY;
   cw_onnx__tensor_proto__init(tensor);
-  tensor->dims = cw_onnx_take(&w->arena, (size_t)rank, sizeof *tensor->dims);
+  tensor->dims = cw_onnx_take(&w->arena, (size_t)rank + 1, sizeof *tensor->dims);
   if (!tensor->dims)
     return CW_ERROR_MEMORY;
   size_t count = 1;
@@ -117,15 +117,19 @@ static cw_status survey(cw_onnx_writer *w) {
       w->batch = 1;
     for (int k = 0; k < node.input_count; k++)
       if (node.inputs[k] != CW_NONE)
-        w->experts[node.inputs[k]] |= node.op == CW_OP_COND_CONV && k == 2 ? 1 : 2;
+        w->experts[node.inputs[k]] |= node.op == CW_OP_COND_CONV && k == 2 ? 1
+                                      : node.op == CW_OP_GATHER && k == 1  ? 4
+                                                                           : 2;
   }
   for (int i = 0; i < cw_graph_value_count(graph); i++) {
     const char *name = cw_value_name(graph, i);
     w->alias[i] = name;
     CW_TRY(check_name(w, name));
-    if (w->experts[i] == 3 || (w->experts[i] == 1 && !cw_value_data(graph, i)))
+    const bool special = w->experts[i] & 5;
+    if (special && (!cw_value_data(graph, i) || (w->experts[i] != 1 && w->experts[i] != 4)))
       return cw_fail(context, CW_ERROR_UNSUPPORTED,
-                     "onnx: '%s' holds experts of a conditional convolution and must be a parameter of nothing else",
+                     "onnx: '%s' holds experts of a conditional convolution, or indices, and must be a parameter of "
+                     "nothing else",
                      name);
   }
   for (int i = 0; i < cw_graph_input_count(graph); i++)
@@ -201,7 +205,7 @@ cw_status cw_onnx_write_graph(cw_onnx_writer *w) {
     return CW_ERROR_MEMORY;
   CW_TRY(survey(w));
   for (int i = 0; i < values; i++)
-    if (cw_value_data(graph, i))
+    if (cw_value_data(graph, i) && w->experts[i] != 4)
       CW_TRY(write_parameter(w, i));
   for (int i = 0; i < nodes; i++) {
     const cw_node_view node = cw_graph_node_at(graph, i);

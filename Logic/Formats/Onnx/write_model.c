@@ -35,11 +35,29 @@ static cw_status put_grid(cw_onnx_arena *arena, CwOnnx__ModelProto *model, const
 }
 
 static cw_status put_normalization(cw_onnx_arena *arena, CwOnnx__ModelProto *model, const cw_preprocessing *p) {
-  if (p->normalization != CW_NORMALIZE_PERCENTILE)
-    return put(arena, model, "counterwarp.normalization", p->normalization == CW_NORMALIZE_ZSCORE ? "zscore" : "none");
-  char number[40];
-  cw_onnx_number_text(p->high, 17, number);
-  const char *text = cw_onnx_take_text(arena, "percentile %s", number);
+  char low[40], high[40];
+  const char *text = "none";
+  cw_onnx_number_text(p->low, 17, low);
+  cw_onnx_number_text(p->high, 17, high);
+  switch (p->normalization) {
+    case CW_NORMALIZE_ZSCORE:
+      text = "zscore";
+      break;
+    case CW_NORMALIZE_ZSCORE_ALL:
+      text = "zscore all";
+      break;
+    case CW_NORMALIZE_MINMAX:
+      text = "minmax";
+      break;
+    case CW_NORMALIZE_RANGE:
+      text = cw_onnx_take_text(arena, "range %s %s", low, high);
+      break;
+    case CW_NORMALIZE_PERCENTILE:
+      text = cw_onnx_take_text(arena, "percentile %s", high);
+      break;
+    default:
+      break;
+  }
   return text ? put(arena, model, "counterwarp.normalization", text) : CW_ERROR_MEMORY;
 }
 

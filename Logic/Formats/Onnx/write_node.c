@@ -4,91 +4,7 @@
 #include "counterwarp/warp.h"
 #include "Formats/Onnx/onnx_internal.h"
 
-enum { MOST_INPUTS = 8, MOST_ATTRIBUTES = 8 };
-
-static CwOnnx__NodeProto *add_node(cw_onnx_writer *w, const char *op_type, const char *output,
-                                   const char *const *inputs, int count) {
-  CwOnnx__NodeProto *node = cw_onnx_take(&w->arena, 1, sizeof *node);
-  if (!node)
-    return NULL;
-  cw_onnx__node_proto__init(node);
-  node->name = node->op_type = NULL;
-  node->input = cw_onnx_take(&w->arena, (size_t)count, sizeof *node->input);
-  node->output = cw_onnx_take(&w->arena, 1, sizeof *node->output);
-  node->attribute = cw_onnx_take(&w->arena, MOST_ATTRIBUTES, sizeof *node->attribute);
-  if (!node->input || !node->output || !node->attribute)
-    return NULL;
-  /* The schema's strings are not const; nothing is written through them. */
-  node->op_type = (char *)op_type;
-  node->name = (char *)output;
-  node->output[0] = (char *)output;
-  node->n_output = 1;
-  for (int i = 0; i < count; i++)
-    node->input[i] = (char *)inputs[i];
-  node->n_input = (size_t)count;
-  w->out->node[w->out->n_node++] = node;
-  return node;
-}
-
-static CwOnnx__AttributeProto *add_attribute(cw_onnx_writer *w, CwOnnx__NodeProto *node, const char *name,
-                                             CwOnnx__AttributeProto__AttributeType type) {
-  CwOnnx__AttributeProto *attribute = cw_onnx_take(&w->arena, 1, sizeof *attribute);
-  if (!attribute)
-    return NULL;
-  cw_onnx__attribute_proto__init(attribute);
-  attribute->name = (char *)name;
-  attribute->type = type;
-  node->attribute[node->n_attribute++] = attribute;
-  return attribute;
-}
-
-static cw_status put_int(cw_onnx_writer *w, CwOnnx__NodeProto *node, const char *name, int64_t value) {
-  CwOnnx__AttributeProto *a = add_attribute(w, node, name, CW_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
-  if (!a)
-    return CW_ERROR_MEMORY;
-  a->i_value_case = CW_ONNX__ATTRIBUTE_PROTO__I_VALUE_I;
-  a->i = value;
-  return CW_OK;
-}
-
-static cw_status put_float(cw_onnx_writer *w, CwOnnx__NodeProto *node, const char *name, float value) {
-  CwOnnx__AttributeProto *a = add_attribute(w, node, name, CW_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
-  if (!a)
-    return CW_ERROR_MEMORY;
-  a->f_value_case = CW_ONNX__ATTRIBUTE_PROTO__F_VALUE_F;
-  a->f = value;
-  return CW_OK;
-}
-
-static cw_status put_text(cw_onnx_writer *w, CwOnnx__NodeProto *node, const char *name, const char *text) {
-  CwOnnx__AttributeProto *a = add_attribute(w, node, name, CW_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
-  if (!a)
-    return CW_ERROR_MEMORY;
-  a->s_value_case = CW_ONNX__ATTRIBUTE_PROTO__S_VALUE_S;
-  a->s.data = (uint8_t *)text;
-  a->s.len = strlen(text);
-  return CW_OK;
-}
-
-static cw_status put_ints(cw_onnx_writer *w, CwOnnx__NodeProto *node, const char *name, const int *values, int count) {
-  CwOnnx__AttributeProto *a = add_attribute(w, node, name, CW_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
-  if (!a)
-    return CW_ERROR_MEMORY;
-  a->ints = cw_onnx_take(&w->arena, (size_t)count, sizeof *a->ints);
-  if (!a->ints)
-    return CW_ERROR_MEMORY;
-  for (int i = 0; i < count; i++)
-    a->ints[i] = values[i];
-  a->n_ints = (size_t)count;
-  return CW_OK;
-}
-
-/* kernel_shape, strides, pads; convolutions: dilations and group too. */
-static cw_status put_window(cw_onnx_writer *w, CwOnnx__NodeProto *node, const cw_attributes *a, const int kernel[3]) {
-  CW_TRY(put_ints(w, node, "kernel_shape", kernel, 3));
-  CW_TRY(put_ints(w, node, "pads", a->pads, 6));
-  return put_ints(w, node, "strides", a->stride, 3);
-}
+enum { MOST_INPUTS = 8 };
 
 /* What ONNX has no place for is noted in the node's doc_string; readers without it fall back to defaults. */
 static cw_status put_note(cw_onnx_writer *w, CwOnnx__NodeProto *node, const char *key, double value) {
@@ -105,16 +21,20 @@ static cw_status put_note(cw_onnx_writer *w, CwOnnx__NodeProto *node, const char
 static cw_status write_pool(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
   const bool max = n->op == CW_OP_MAX_POOL;
   const int *d = n->attributes->dilation;
-  CwOnnx__NodeProto *node = add_node(w, max ? "MaxPool" : "AveragePool", n->name, in, 1);
+  CwOnnx__NodeProto *node = cw_onnx_add_node(w, max ? "MaxPool" : "AveragePool", n->name, in, 1);
   if (!node)
     return CW_ERROR_MEMORY;
-  CW_TRY(put_window(w, node, n->attributes, n->attributes->kernel));
+  CW_TRY(cw_onnx_put_window(w, node, n->attributes, n->attributes->kernel));
+  if (n->attributes->ceil_mode)
+    CW_TRY(cw_onnx_put_int(w, node, "ceil_mode", 1));
+  if (!max && n->attributes->count_pads)
+    CW_TRY(cw_onnx_put_int(w, node, "count_include_pad", 1));
   if (d[0] == 1 && d[1] == 1 && d[2] == 1)
     return CW_OK;
   if (!max)
     return cw_fail(w->arena.context, CW_ERROR_UNSUPPORTED,
                    "onnx: node '%s' (AveragePool) is dilated, which opset %d cannot express", n->name, CW_ONNX_OPSET);
-  return put_ints(w, node, "dilations", d, 3);
+  return cw_onnx_put_ints(w, node, "dilations", d, 3);
 }
 
 static cw_status put_conv(cw_onnx_writer *w, CwOnnx__NodeProto *node, const cw_attributes *a, const cw_shape *weight,
@@ -122,18 +42,18 @@ static cw_status put_conv(cw_onnx_writer *w, CwOnnx__NodeProto *node, const cw_a
   int kernel[3];
   for (int i = 0; i < 3; i++)
     kernel[i] = (int)weight->d[first + i];
-  CW_TRY(put_window(w, node, a, kernel));
-  CW_TRY(put_ints(w, node, "dilations", a->dilation, 3));
-  return put_int(w, node, "group", a->groups);
+  CW_TRY(cw_onnx_put_window(w, node, a, kernel));
+  CW_TRY(cw_onnx_put_ints(w, node, "dilations", a->dilation, 3));
+  return cw_onnx_put_int(w, node, "group", a->groups);
 }
 
 static cw_status write_batch_norm(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
-  CwOnnx__NodeProto *node = add_node(w, "BatchNormalization", n->name, in, 5);
+  CwOnnx__NodeProto *node = cw_onnx_add_node(w, "BatchNormalization", n->name, in, 5);
   if (!node)
     return CW_ERROR_MEMORY;
-  CW_TRY(put_float(w, node, "epsilon", n->attributes->epsilon));
+  CW_TRY(cw_onnx_put_float(w, node, "epsilon", n->attributes->epsilon));
   /* ONNX's momentum is the share of the old statistics; the note keeps ours to the bit. */
-  CW_TRY(put_float(w, node, "momentum", 1 - n->attributes->momentum));
+  CW_TRY(cw_onnx_put_float(w, node, "momentum", 1 - n->attributes->momentum));
   CW_TRY(put_note(w, node, "momentum", n->attributes->momentum));
   return n->attributes->frozen ? put_note(w, node, "frozen", 1) : CW_OK;
 }
@@ -142,29 +62,31 @@ static cw_status write_resize(cw_onnx_writer *w, const cw_node_view *n, const ch
   const bool nearest = n->op == CW_OP_RESIZE_NEAREST;
   const char *scales = cw_onnx_take_text(&w->arena, "%s/scales", n->name);
   const char *inputs[3] = {in[0], "", scales};
-  CwOnnx__NodeProto *node = scales ? add_node(w, "Resize", n->name, inputs, 3) : NULL;
+  CwOnnx__NodeProto *node = scales ? cw_onnx_add_node(w, "Resize", n->name, inputs, 3) : NULL;
   if (!node)
     return CW_ERROR_MEMORY;
-  CW_TRY(put_text(w, node, "mode", nearest ? "nearest" : "linear"));
-  CW_TRY(put_text(w, node, "coordinate_transformation_mode", nearest ? "asymmetric" : "half_pixel"));
+  CW_TRY(cw_onnx_put_text(w, node, "mode", nearest ? "nearest" : "linear"));
+  CW_TRY(cw_onnx_put_text(w, node, "coordinate_transformation_mode", nearest ? "asymmetric" : "half_pixel"));
   if (nearest)
-    CW_TRY(put_text(w, node, "nearest_mode", "floor"));
+    CW_TRY(cw_onnx_put_text(w, node, "nearest_mode", "floor"));
   const int *s = n->attributes->scale;
   const float factors[5] = {1, 1, (float)s[0], (float)s[1], (float)s[2]};
   const int64_t five = 5;
   return cw_onnx_add_tensor(w, scales, CW_ONNX_FLOAT, 1, &five, factors);
 }
 
-/* Reshape whose target, an int64 tensor, is written beside it; a batch axis is written 0: copied from the input. */
-static cw_status write_reshape(cw_onnx_writer *w, const char *name, const char *in, const cw_shape *shape) {
+/* Reshape whose target, an int64 tensor, is written beside it.  The batch axis is written 0, copied from the input,
+ * where that has it in the same place, else -1: the rest is known. */
+static cw_status write_reshape(cw_onnx_writer *w, const char *name, const char *in, const cw_shape *from,
+                               const cw_shape *shape) {
   const char *target = cw_onnx_take_text(&w->arena, "%s/shape", name);
   const char *inputs[2] = {in, target};
-  if (!target || !add_node(w, "Reshape", name, inputs, 2))
+  if (!target || !cw_onnx_add_node(w, "Reshape", name, inputs, 2))
     return CW_ERROR_MEMORY;
   int64_t d[CW_MAX_RANK];
   const int64_t rank = shape->rank;
   for (int i = 0; i < shape->rank; i++)
-    d[i] = shape->d[i] == CW_BATCH ? 0 : shape->d[i];
+    d[i] = shape->d[i] != CW_BATCH ? shape->d[i] : i < from->rank && from->d[i] == CW_BATCH ? 0 : -1;
   return cw_onnx_add_tensor(w, target, CW_ONNX_INT64, 1, &rank, d);
 }
 
@@ -180,7 +102,7 @@ static cw_status write_taper(cw_onnx_writer *w, const cw_node_view *n, const cha
   float *window = cw_onnx_take(&w->arena, 3 * samples, sizeof *window);
   const char *name = cw_onnx_take_text(&w->arena, "%s/window", n->name);
   const char *inputs[2] = {in[0], name};
-  CwOnnx__NodeProto *node = window && name ? add_node(w, "Mul", n->name, inputs, 2) : NULL;
+  CwOnnx__NodeProto *node = window && name ? cw_onnx_add_node(w, "Mul", n->name, inputs, 2) : NULL;
   if (!node)
     return CW_ERROR_MEMORY;
   for (size_t i = 0; i < 3 * samples; i++)
@@ -209,42 +131,32 @@ static cw_status write_cond_conv(cw_onnx_writer *w, const cw_node_view *n, const
     return CW_ERROR_MEMORY;
   if (routing->d[1] > 1) {
     const char *both[2] = {means, in[1]};
-    CwOnnx__NodeProto *node = add_node(w, "GlobalAveragePool", pooled, in, 1);
-    CwOnnx__NodeProto *flatten = node ? add_node(w, "Flatten", means, &pooled, 1) : NULL;
-    CwOnnx__NodeProto *concat = flatten ? add_node(w, "Concat", seen, both, 2) : NULL;
+    CwOnnx__NodeProto *node = cw_onnx_add_node(w, "GlobalAveragePool", pooled, in, 1);
+    CwOnnx__NodeProto *flatten = node ? cw_onnx_add_node(w, "Flatten", means, &pooled, 1) : NULL;
+    CwOnnx__NodeProto *concat = flatten ? cw_onnx_add_node(w, "Concat", seen, both, 2) : NULL;
     if (!concat)
       return CW_ERROR_MEMORY;
-    CW_TRY(put_int(w, flatten, "axis", 1));
-    CW_TRY(put_int(w, concat, "axis", 1));
+    CW_TRY(cw_onnx_put_int(w, flatten, "axis", 1));
+    CW_TRY(cw_onnx_put_int(w, concat, "axis", 1));
   } else {
     seen = in[1];
   }
   const char *gemm_in[3] = {seen, in[4], in[5]}, *mix_in[2] = {weights, in[2]};
-  CwOnnx__NodeProto *gemm = add_node(w, "Gemm", gate, gemm_in, 3);
+  CwOnnx__NodeProto *gemm = cw_onnx_add_node(w, "Gemm", gate, gemm_in, 3);
   if (!gemm)
     return CW_ERROR_MEMORY;
-  CW_TRY(put_int(w, gemm, "transB", 1));
-  if (!add_node(w, "Sigmoid", weights, &gate, 1) || !add_node(w, "MatMul", mixture, mix_in, 2))
+  CW_TRY(cw_onnx_put_int(w, gemm, "transB", 1));
+  if (!cw_onnx_add_node(w, "Sigmoid", weights, &gate, 1) || !cw_onnx_add_node(w, "MatMul", mixture, mix_in, 2))
     return CW_ERROR_MEMORY;
   const cw_shape one = cw_shape_of(experts->rank - 1, experts->d + 1);
-  CW_TRY(write_reshape(w, kernel, mixture, &one));
+  CW_TRY(write_reshape(w, kernel, mixture, &one, &one));
   const char *conv_in[3] = {in[0], kernel, in[3]};
-  CwOnnx__NodeProto *conv = add_node(w, "Conv", n->name, conv_in, 3);
+  CwOnnx__NodeProto *conv = cw_onnx_add_node(w, "Conv", n->name, conv_in, 3);
   if (!conv)
     return CW_ERROR_MEMORY;
   CW_TRY(put_conv(w, conv, n->attributes, experts, 3));
   CW_TRY(put_note(w, conv, "ratio", n->attributes->ratio));
   return n->attributes->frozen ? put_note(w, conv, "frozen", 1) : CW_OK;
-}
-
-static cw_status write_softmax(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
-  CwOnnx__NodeProto *node = add_node(w, n->op == CW_OP_SOFTMAX ? "Softmax" : "LogSoftmax", n->name, in, 1);
-  return node ? put_int(w, node, "axis", 1) : CW_ERROR_MEMORY;
-}
-
-/* Operators without attributes have the same name and inputs in ONNX. */
-static cw_status write_plain(cw_onnx_writer *w, const cw_node_view *n, const char *const *in, const char *op_type) {
-  return add_node(w, op_type, n->name, in, n->input_count) ? CW_OK : CW_ERROR_MEMORY;
 }
 
 cw_status cw_onnx_write_node(cw_onnx_writer *w, const cw_node_view *node_of_graph) {
@@ -258,26 +170,18 @@ cw_status cw_onnx_write_node(cw_onnx_writer *w, const cw_node_view *node_of_grap
   CwOnnx__NodeProto *node;
   switch (n->op) {
     case CW_OP_CONV:
-      node = add_node(w, "Conv", n->name, in, n->input_count);
+      node = cw_onnx_add_node(w, "Conv", n->name, in, n->input_count);
       return node ? put_conv(w, node, a, cw_value_shape(w->graph, n->inputs[1]), 2) : CW_ERROR_MEMORY;
     case CW_OP_COND_CONV:
       return write_cond_conv(w, n, in);
     case CW_OP_BATCH_NORM:
       return write_batch_norm(w, n, in);
-    case CW_OP_RELU:
-      return write_plain(w, n, in, "Relu");
-    case CW_OP_SIGMOID:
-      return write_plain(w, n, in, "Sigmoid");
-    case CW_OP_ADD:
-      return write_plain(w, n, in, "Add");
-    case CW_OP_GLOBAL_AVERAGE_POOL:
-      return write_plain(w, n, in, "GlobalAveragePool");
-    case CW_OP_LEAKY_RELU:
-      node = add_node(w, "LeakyRelu", n->name, in, 1);
-      return node ? put_float(w, node, "alpha", a->alpha) : CW_ERROR_MEMORY;
-    case CW_OP_SOFTMAX:
-    case CW_OP_LOG_SOFTMAX:
-      return write_softmax(w, n, in);
+    case CW_OP_CONV_TRANSPOSE:
+      node = cw_onnx_add_node(w, "ConvTranspose", n->name, in, n->input_count);
+      if (!node)
+        return CW_ERROR_MEMORY;
+      CW_TRY(cw_onnx_put_ints(w, node, "output_padding", a->more, 3));
+      return put_conv(w, node, a, cw_value_shape(w->graph, n->inputs[1]), 2);
     case CW_OP_MAX_POOL:
     case CW_OP_AVERAGE_POOL:
       return write_pool(w, n, in);
@@ -285,20 +189,16 @@ cw_status cw_onnx_write_node(cw_onnx_writer *w, const cw_node_view *node_of_grap
     case CW_OP_RESIZE_LINEAR:
       return write_resize(w, n, in);
     case CW_OP_GEMM:
-      node = add_node(w, "Gemm", n->name, in, n->input_count);
-      return node ? put_int(w, node, "transB", 1) : CW_ERROR_MEMORY;
-    case CW_OP_CONCAT:
-      node = add_node(w, "Concat", n->name, in, n->input_count);
-      return node ? put_int(w, node, "axis", 1) : CW_ERROR_MEMORY;
+      node = cw_onnx_add_node(w, "Gemm", n->name, in, n->input_count);
+      return node ? cw_onnx_put_int(w, node, "transB", 1) : CW_ERROR_MEMORY;
     case CW_OP_RESHAPE:
-      return write_reshape(w, n->name, in[0], &a->shape);
+      return write_reshape(w, n->name, in[0], cw_value_shape(w->graph, n->inputs[0]), &a->shape);
     case CW_OP_TAPER:
       return write_taper(w, n, in);
     case CW_OP_DROPOUT: /* nothing outside training */
       w->alias[n->output] = in[0];
       return CW_OK;
     default:
-      return cw_fail(w->arena.context, CW_ERROR_UNSUPPORTED, "onnx: node '%s' (%s) has no place in a model file",
-                     n->name, cw_operator_name(n->op));
+      return cw_onnx_write_layer(w, n, in);
   }
 }

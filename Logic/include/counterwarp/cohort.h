@@ -41,14 +41,18 @@ cw_status cw_table_folds(cw_context *context, const cw_table *table, int folds, 
 typedef enum cw_normalization_kind {
   CW_NORMALIZE_NONE,
   CW_NORMALIZE_PERCENTILE, /* x / (percentile `high` of all samples on the model's grid) */
-  CW_NORMALIZE_ZSCORE      /* (x - mean) / sd over samples above 0 on the model's grid; others keep 0 */
+  CW_NORMALIZE_ZSCORE,     /* (x - mean) / sd over samples above 0 on the model's grid; others keep 0 */
+  CW_NORMALIZE_ZSCORE_ALL, /* (x - mean) / sd over all samples on the model's grid */
+  CW_NORMALIZE_MINMAX,     /* (x - min) / (max - min) on the model's grid */
+  CW_NORMALIZE_RANGE       /* (x - low) / (high - low), clipped to [0, 1] */
 } cw_normalization_kind;
 
 /* How a scan becomes a network's input; travels inside the model file. */
 typedef struct cw_preprocessing {
   cw_grid grid;
   cw_normalization_kind normalization;
-  double high; /* percentile, 0..100; default 99.5 */
+  double high; /* percentile, 0..100; default 99.5; end of the range */
+  double low;  /* beginning of the range */
 } cw_preprocessing;
 
 /* Resamples a scan to the model's grid (cw_volume_resample_mean; transform maps a world point of the model's space to

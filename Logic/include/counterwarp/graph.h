@@ -191,6 +191,10 @@ cw_status cw_graph_append_copy(cw_context *context, cw_graph *graph, const cw_gr
 /* Gives a value another name, unique in the graph. */
 cw_status cw_graph_rename(cw_context *context, cw_graph *graph, cw_value value, const char *name);
 
+/* Drops the nodes that no output depends on, and the parameters and buffers that no other node reads.  Values get new
+ * indices. */
+cw_status cw_graph_trim(cw_context *context, cw_graph *graph);
+
 /* Marks a graph's outputs, in order. */
 cw_status cw_graph_output(cw_context *context, cw_graph *graph, cw_value value);
 
