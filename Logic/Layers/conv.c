@@ -1,7 +1,7 @@
 /* Conv: y = x * W + b for N C D H W, as ONNX's Conv with explicit pads. */
 #include <string.h>
 
-#include "Layers/conv_engine.h"
+#include "Layers/conv_columns.h"
 
 static cw_status infer(cw_context *context, const cw_attributes *a, const cw_shape *in, int count, cw_shape *out) {
   const cw_shape *x = &in[0], *w = &in[1];
@@ -42,7 +42,8 @@ static size_t workspace_bytes(const cw_call *call) {
   size_t bytes = packed + cw_conv_run_workspace(&p, call->threads);
   if (!call->gradients)
     return bytes;
-  const size_t input = packed + cw_conv_run_workspace(&g, call->threads);
+  const size_t input = cw_conv_strided(&p) ? cw_conv_strided_workspace(&p, call->threads)
+                                           : packed + cw_conv_run_workspace(&g, call->threads);
   const size_t weight = packed * p.batch + cw_conv_weight_workspace(&p, call->threads);
   bytes = bytes > input ? bytes : input;
   return bytes > weight ? bytes : weight;
@@ -65,7 +66,10 @@ static void forward(const cw_call *call) {
 
 static void backward(const cw_call *call) {
   const cw_conv_problem p = cw_conv_forward_problem(&call->in_shape[0], &call->out_shape, call->attributes);
-  if (call->grad_in[0]) {
+  if (call->grad_in[0] && cw_conv_strided(&p)) {
+    cw_conv_strided_gradient(&p, call->in[1], call->grad_out, call->grad_in[0], call->accumulate[0], call->workspace,
+                             call->threads);
+  } else if (call->grad_in[0]) {
     const cw_conv_problem g = cw_conv_gradient_problem(&p);
     float *packed = call->workspace;
     pack(call, &g, true);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "Layers/conv_columns.h"
 #include "Layers/conv_kernel.h"
 #ifdef _OPENMP
 #include <omp.h>
@@ -180,6 +181,8 @@ static size_t thread_floats(const cw_conv_problem *p) {
 }
 
 size_t cw_conv_run_workspace(const cw_conv_problem *p, int threads) {
+  if (cw_conv_columns_suit(p))
+    return cw_conv_columns_workspace(p);
   return thread_floats(p) * sizeof(float) * threads;
 }
 
@@ -250,6 +253,10 @@ static void run_tile(const tile_job *job, int z0, int z1, int y0, int rows, floa
 
 void cw_conv_run(const cw_conv_problem *p, const float *x, const float *packed, size_t packed_stride, const float *bias,
                  size_t bias_stride, float *y, bool accumulate, void *workspace, int threads) {
+  if (cw_conv_columns_suit(p)) {
+    cw_conv_columns_run(p, x, packed, packed_stride, bias, bias_stride, y, accumulate, workspace, threads);
+    return;
+  }
   const cw_conv_kernels *kernels = cw_conv_kernels_select();
   const int rows = tile_rows(p), row_tiles = (p->out[1] + rows - 1) / rows;
   const int planes = chunk_planes(p, row_tiles, threads), chunks = (p->out[0] + planes - 1) / planes;
