@@ -48,13 +48,13 @@ extern const cw_operator_info cw_layer_conv, cw_layer_cond_conv, cw_layer_batch_
     cw_layer_leaky_relu, cw_layer_sigmoid, cw_layer_softmax, cw_layer_log_softmax, cw_layer_max_pool,
     cw_layer_average_pool, cw_layer_global_average_pool, cw_layer_resize_nearest, cw_layer_resize_linear, cw_layer_gemm,
     cw_layer_dropout, cw_layer_resize, cw_layer_add, cw_layer_sub, cw_layer_mul, cw_layer_div, cw_layer_pow,
-    cw_layer_min, cw_layer_max, cw_layer_prelu, cw_layer_where, cw_layer_abs, cw_layer_neg, cw_layer_reciprocal,
-    cw_layer_sqrt, cw_layer_exp, cw_layer_log, cw_layer_tanh, cw_layer_erf, cw_layer_softplus, cw_layer_softsign,
-    cw_layer_elu, cw_layer_selu, cw_layer_hard_sigmoid, cw_layer_hard_swish, cw_layer_clip, cw_layer_reduce_mean,
-    cw_layer_reduce_sum, cw_layer_reduce_max, cw_layer_matmul, cw_layer_layer_norm, cw_layer_instance_norm,
-    cw_layer_conv_transpose, cw_layer_concat, cw_layer_reshape, cw_layer_transpose, cw_layer_slice, cw_layer_pad,
-    cw_layer_gather, cw_layer_expand, cw_layer_warp, cw_layer_exponential, cw_layer_taper, cw_layer_loss_bce,
-    cw_layer_loss_shift, cw_layer_loss_mse, cw_layer_loss_smooth, cw_layer_loss_magnitude;
+    cw_layer_min, cw_layer_max, cw_layer_prelu, cw_layer_greater, cw_layer_less, cw_layer_where, cw_layer_abs,
+    cw_layer_neg, cw_layer_reciprocal, cw_layer_sqrt, cw_layer_exp, cw_layer_log, cw_layer_tanh, cw_layer_erf,
+    cw_layer_softplus, cw_layer_softsign, cw_layer_elu, cw_layer_selu, cw_layer_hard_sigmoid, cw_layer_hard_swish,
+    cw_layer_clip, cw_layer_reduce_mean, cw_layer_reduce_sum, cw_layer_reduce_max, cw_layer_matmul, cw_layer_layer_norm,
+    cw_layer_instance_norm, cw_layer_conv_transpose, cw_layer_concat, cw_layer_reshape, cw_layer_transpose,
+    cw_layer_slice, cw_layer_pad, cw_layer_gather, cw_layer_expand, cw_layer_warp, cw_layer_exponential, cw_layer_taper,
+    cw_layer_loss_bce, cw_layer_loss_shift, cw_layer_loss_mse, cw_layer_loss_smooth, cw_layer_loss_magnitude;
 
 /* The CPU's table. */
 const cw_operator_info *cw_operator_table(cw_operator op);

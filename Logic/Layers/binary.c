@@ -58,6 +58,9 @@ PARTS(min, b < a || b != b ? b : a, a < b ? 1.0f : a == b ? 0.5f : 0.0f, b < a ?
 PARTS(max, b > a || b != b ? b : a, a > b ? 1.0f : a == b ? 0.5f : 0.0f, b > a ? 1.0f : a == b ? 0.5f : 0.0f)
 PARTS(prelu, a<0 ? a * b : a, a> 0 ? 1.0f : b, a > 0 ? 0.0f : a)
 
+PARTS(greater, a > b ? 1.0f : 0.0f, 0.0f, 0.0f)
+PARTS(less, a < b ? 1.0f : 0.0f, 0.0f, 0.0f)
+
 static cw_status binary_infer(cw_context *context, const cw_attributes *attributes, const cw_shape *in, int count,
                               cw_shape *out) {
   (void)attributes;
@@ -151,6 +154,8 @@ OPERATOR(pow, "Pow", binary_infer, 3)
 OPERATOR(min, "Min", binary_infer, 3)
 OPERATOR(max, "Max", binary_infer, 3)
 OPERATOR(prelu, "PRelu", prelu_infer, 3)
+OPERATOR(greater, "Greater", binary_infer, 0)
+OPERATOR(less, "Less", binary_infer, 0)
 
 /* ---- where ---- */
 

@@ -12,15 +12,17 @@ typedef struct tap {
 
 static double position(const cw_attributes *a, int axis, int64_t in, int64_t out, int64_t o) {
   const double factor = a->factor[axis];
+  /* A factor that the sizes give is their ratio: samples that meet do so exactly. */
+  const bool ratio = a->factor[axis] == (float)((double)out / (double)in);
   switch (a->sampling) {
     case CW_SAMPLE_ASYMMETRIC:
-      return (double)o / factor;
+      return ratio ? (double)(o * in) / (double)out : (double)o / factor;
     case CW_SAMPLE_CORNERS:
       return out > 1 ? (double)o * (double)(in - 1) / (double)(out - 1) : 0;
-    case CW_SAMPLE_TORCH_HALF:
-      return out > 1 ? ((double)o + 0.5) / factor - 0.5 : 0;
     default:
-      return ((double)o + 0.5) / factor - 0.5;
+      if (a->sampling == CW_SAMPLE_TORCH_HALF && out == 1)
+        return 0;
+      return (ratio ? ((double)o + 0.5) * (double)in / (double)out : ((double)o + 0.5) / factor) - 0.5;
   }
 }
 

@@ -268,6 +268,7 @@ cw_status cw_onnx_read_resize(cw_onnx_reader *reader, const CwOnnx__NodeProto *n
 /* read_arithmetic.c: element by element. */
 cw_status cw_onnx_read_unary(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
 cw_status cw_onnx_read_binary(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
+cw_status cw_onnx_read_comparison(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
 cw_status cw_onnx_read_pow(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
 cw_status cw_onnx_read_mul(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
 cw_status cw_onnx_read_clip(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);

@@ -66,6 +66,26 @@ cw_status cw_onnx_read_binary(cw_onnx_reader *r, const CwOnnx__NodeProto *node) 
   return CW_OK;
 }
 
+/* Truth values are 0 and 1 in the graph.  The writer puts "/truth" behind their name, and a Cast to numbers behind the
+ * node. */
+cw_status cw_onnx_read_comparison(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
+  static const char end[] = "/truth";
+  const size_t length = strlen(node->output[0]), own = length - (sizeof end - 1);
+  CwOnnx__NodeProto named = *node;
+  char *name = NULL;
+  cw_value in[2], y;
+  for (size_t k = 0; k < 2; k++)
+    CW_TRY(cw_onnx_value(r, node, k, &in[k]));
+  if (length >= sizeof end && !strcmp(node->output[0] + own, end)) {
+    if (!(name = cw_onnx_take_text(&r->arena, "%.*s", (int)own, node->output[0])))
+      return CW_ERROR_MEMORY;
+    named.output = &name;
+  }
+  CW_TRY(cw_onnx_add(r, &named, NULL, cw_onnx_is(node, "Greater") ? CW_OP_GREATER : CW_OP_LESS, NULL, in, 2, &y));
+  cw_onnx_define(r, node, 0, y);
+  return CW_OK;
+}
+
 /* Squares and roots have operators that are exact and fast. */
 cw_status cw_onnx_read_pow(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   const cw_onnx_constant *power;
@@ -172,8 +192,16 @@ cw_status cw_onnx_read_same(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   return CW_OK;
 }
 
+/* Truth values that a comparison gives are numbers already. */
+static bool is_truth(cw_onnx_reader *r, const char *name) {
+  const cw_onnx_definition *d = cw_onnx_find(r, name);
+  const CwOnnx__NodeProto *from = d->kind == CW_ONNX_NODE ? r->in->node[d->index] : NULL;
+  return from && (cw_onnx_is(from, "Greater") || cw_onnx_is(from, "Less"));
+}
+
 cw_status cw_onnx_read_cast(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
-  if (!cw_onnx_is_float((int)cw_onnx_attribute_int(node, "to", 0)))
+  const int to = (int)cw_onnx_attribute_int(node, "to", 0);
+  if (!cw_onnx_is_float(to) && !(to == CW_ONNX_BOOL && is_truth(r, node->input[0])))
     return cw_onnx_refuse(r, node, "only casts to floats are supported where numbers depend on the image");
   return cw_onnx_read_same(r, node);
 }

@@ -87,6 +87,8 @@ static const cw_onnx_operator operators[] = {
     {"Expand", 2, 2, cw_onnx_read_expand, {0}},
     {"Squeeze", 1, 2, cw_onnx_read_squeeze, {"v axes"}},
     {"Unsqueeze", 1, 2, cw_onnx_read_unsqueeze, {"v axes"}},
+    {"Greater", 2, 2, cw_onnx_read_comparison, {0}},
+    {"Less", 2, 2, cw_onnx_read_comparison, {0}},
     {"Where", 3, 3, cw_onnx_read_where, {0}},
     {"Identity", 1, 1, cw_onnx_read_same, {0}},
     {"Dropout", 1, 3, cw_onnx_read_same, {"f ratio", "i seed"}},

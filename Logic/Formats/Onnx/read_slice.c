@@ -185,32 +185,23 @@ static int choice(const CwOnnx__NodeProto *node, const char *name, const char *c
   return -1;
 }
 
-/* The float that gives `out` samples where a file has scales alone. */
-static double scale_for(int64_t in, int64_t out) {
-  float scale = (float)((double)out / (double)in);
-  while (out > 0 && floor((double)in * scale) < (double)out)
-    scale = nextafterf(scale, INFINITY);
-  return scale;
-}
-
 /* Factors from the scales, or from the sizes; nothing but D, H and W changes. */
 static cw_status read_factors(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const cw_shape *in, cw_attributes *a) {
   const bool upsample = cw_onnx_is(node, "Upsample") || node->n_input == 2;
-  const cw_onnx_constant *scales = NULL;
-  int64_t sizes[CW_MAX_RANK];
-  int count = 0;
+  const cw_onnx_constant *scales = NULL, *sizes = NULL;
   if (node->n_input > 3)
-    CW_TRY(cw_onnx_integers(r, node, 3, NULL, CW_MAX_RANK, sizes, &count));
-  if (!count && node->n_input > (upsample ? 1u : 2u))
+    CW_TRY(cw_onnx_constant_of(r, node->input[3], &sizes));
+  if (!sizes && node->n_input > (upsample ? 1u : 2u))
     CW_TRY(cw_onnx_constant_of(r, node->input[upsample ? 1 : 2], &scales));
-  if (in->rank != 5 || (count ? count != 5 : !scales || scales->count != 5))
+  if (in->rank != 5 || (sizes ? sizes->count != 5 : !scales || scales->count != 5))
     return cw_onnx_refuse(r, node, "expected five constant scales or sizes");
   a->shape = *in;
   for (int i = 0; i < 5; i++) {
     const bool batch = in->d[i] == CW_BATCH;
-    if (count && (sizes[i] < 1 || sizes[i] > INT32_MAX))
+    if (sizes && (!(sizes->v[i] >= 1 && sizes->v[i] <= INT32_MAX) || (sizes->batch[i] && !batch)))
       return cw_onnx_refuse(r, node, "expected sizes of at least 1");
-    const double scale = count ? scale_for(batch ? sizes[i] : in->d[i], sizes[i]) : scales->v[i];
+    const int64_t size = sizes ? (int64_t)sizes->v[i] : 0;
+    const double scale = !sizes ? scales->v[i] : batch ? 1 : (double)size / (double)in->d[i];
     if (i < 2 && scale != 1)
       return cw_onnx_refuse(r, node, "batch and channels cannot be resized");
     if (!(scale > 0 && scale <= MOST_SCALE) || (!batch && (double)in->d[i] * scale < 1))
@@ -218,7 +209,7 @@ static cw_status read_factors(cw_onnx_reader *r, const CwOnnx__NodeProto *node, 
     if (i < 2)
       continue;
     a->factor[i - 2] = (float)scale;
-    a->shape.d[i] = count ? sizes[i] : (int64_t)floor((double)in->d[i] * scale);
+    a->shape.d[i] = sizes ? size : (int64_t)floor((double)in->d[i] * scale);
   }
   return CW_OK;
 }

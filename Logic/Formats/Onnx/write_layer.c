@@ -44,6 +44,14 @@ static cw_status write_where(cw_onnx_writer *w, const cw_node_view *n, const cha
   return cw_onnx_add_node(w, "Where", n->name, inputs, 3) ? CW_OK : CW_ERROR_MEMORY;
 }
 
+static cw_status write_comparison(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
+  const char *truth = beside(w, n, "truth");
+  if (!truth || !cw_onnx_add_node(w, cw_operator_name(n->op), truth, in, 2))
+    return CW_ERROR_MEMORY;
+  CwOnnx__NodeProto *cast = cw_onnx_add_node(w, "Cast", n->name, &truth, 1);
+  return cast ? cw_onnx_put_int(w, cast, "to", CW_ONNX_FLOAT) : CW_ERROR_MEMORY;
+}
+
 /* Axes are an attribute of means and maxima in this operator set, and an input of sums. */
 static cw_status write_reduce(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
   int64_t axes[CW_MAX_RANK];
@@ -121,51 +129,63 @@ static cw_status write_gather(cw_onnx_writer *w, const cw_node_view *n, const ch
   return node ? cw_onnx_put_int(w, node, "axis", n->attributes->axis) : CW_ERROR_MEMORY;
 }
 
-/* A target with the batch in it is put together from that of the first input. */
-static cw_status write_expand(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
-  const cw_shape *shape = &n->attributes->shape;
-  const char *image = w->alias[cw_graph_input_at(w->graph, 0)], *parts[3], *inputs[2] = {in[0], NULL};
+/* Name of a list of sizes; where the batch is among them, it is put together from that of the first input. */
+static cw_status put_shape(cw_onnx_writer *w, const cw_node_view *n, const cw_shape *shape, const char **name) {
+  const char *image = w->alias[cw_graph_input_at(w->graph, 0)], *parts[3];
   int batch = 0, count = 0;
   while (batch < shape->rank && shape->d[batch] != CW_BATCH)
     batch++;
-  if (batch == shape->rank) {
-    CW_TRY(put_list(w, n, "shape", shape->d, shape->rank, &inputs[1]));
-  } else {
-    const char *size = beside(w, n, "batch");
-    CwOnnx__NodeProto *node = size ? cw_onnx_add_node(w, "Shape", size, &image, 1) : NULL;
-    if (!node)
-      return CW_ERROR_MEMORY;
-    CW_TRY(cw_onnx_put_int(w, node, "start", 0));
-    CW_TRY(cw_onnx_put_int(w, node, "end", 1));
-    if (batch > 0)
-      CW_TRY(put_list(w, n, "front", shape->d, batch, &parts[count++]));
-    parts[count++] = size;
-    if (batch + 1 < shape->rank)
-      CW_TRY(put_list(w, n, "back", shape->d + batch + 1, shape->rank - batch - 1, &parts[count++]));
-    inputs[1] = beside(w, n, "shape");
-    node = inputs[1] ? cw_onnx_add_node(w, "Concat", inputs[1], parts, count) : NULL;
-    if (!node)
-      return CW_ERROR_MEMORY;
-    CW_TRY(cw_onnx_put_int(w, node, "axis", 0));
-  }
+  if (batch == shape->rank)
+    return put_list(w, n, "shape", shape->d, shape->rank, name);
+  const char *size = beside(w, n, "batch");
+  CwOnnx__NodeProto *node = size ? cw_onnx_add_node(w, "Shape", size, &image, 1) : NULL;
+  if (!node)
+    return CW_ERROR_MEMORY;
+  CW_TRY(cw_onnx_put_int(w, node, "start", 0));
+  CW_TRY(cw_onnx_put_int(w, node, "end", 1));
+  if (batch > 0)
+    CW_TRY(put_list(w, n, "front", shape->d, batch, &parts[count++]));
+  parts[count++] = size;
+  if (batch + 1 < shape->rank)
+    CW_TRY(put_list(w, n, "back", shape->d + batch + 1, shape->rank - batch - 1, &parts[count++]));
+  *name = beside(w, n, "shape");
+  node = *name ? cw_onnx_add_node(w, "Concat", *name, parts, count) : NULL;
+  return node ? cw_onnx_put_int(w, node, "axis", 0) : CW_ERROR_MEMORY;
+}
+
+static cw_status write_expand(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
+  const char *inputs[2] = {in[0], NULL};
+  CW_TRY(put_shape(w, n, &n->attributes->shape, &inputs[1]));
   return cw_onnx_add_node(w, "Expand", n->name, inputs, 2) ? CW_OK : CW_ERROR_MEMORY;
+}
+
+/* Factors that are ratios of sizes are written as sizes. */
+static bool by_sizes(const cw_attributes *a, const cw_shape *in) {
+  for (int i = 0; i < 3; i++)
+    if (a->factor[i] != (float)((double)a->shape.d[2 + i] / (double)in->d[2 + i]))
+      return false;
+  return true;
 }
 
 static cw_status write_resize(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
   static const char *const samplings[] = {"half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"};
   static const char *const roundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
   const cw_attributes *a = n->attributes;
-  const char *scales = beside(w, n, "scales");
-  const char *inputs[3] = {in[0], "", scales};
+  const bool sizes = by_sizes(a, cw_value_shape(w->graph, n->inputs[0]));
   const float factors[5] = {1, 1, a->factor[0], a->factor[1], a->factor[2]};
   const int64_t five = 5;
-  CwOnnx__NodeProto *node = scales ? cw_onnx_add_node(w, "Resize", n->name, inputs, 3) : NULL;
+  const char *inputs[4] = {in[0], "", "", ""};
+  if (sizes)
+    CW_TRY(put_shape(w, n, &a->shape, &inputs[3]));
+  else if (!(inputs[2] = beside(w, n, "scales")))
+    return CW_ERROR_MEMORY;
+  CwOnnx__NodeProto *node = cw_onnx_add_node(w, "Resize", n->name, inputs, sizes ? 4 : 3);
   if (!node)
     return CW_ERROR_MEMORY;
   CW_TRY(cw_onnx_put_text(w, node, "mode", a->linear ? "linear" : "nearest"));
   CW_TRY(cw_onnx_put_text(w, node, "coordinate_transformation_mode", samplings[a->sampling]));
   CW_TRY(cw_onnx_put_text(w, node, "nearest_mode", roundings[a->rounding]));
-  return cw_onnx_add_tensor(w, scales, CW_ONNX_FLOAT, 1, &five, factors);
+  return sizes ? CW_OK : cw_onnx_add_tensor(w, inputs[2], CW_ONNX_FLOAT, 1, &five, factors);
 }
 
 /* Operators that have one ONNX node of the same name, with these attributes. */
@@ -231,6 +251,9 @@ cw_status cw_onnx_write_layer(cw_onnx_writer *w, const cw_node_view *n, const ch
   switch (n->op) {
     case CW_OP_CLIP:
       return write_clip(w, n, in);
+    case CW_OP_GREATER:
+    case CW_OP_LESS:
+      return write_comparison(w, n, in);
     case CW_OP_WHERE:
       return write_where(w, n, in);
     case CW_OP_REDUCE_MEAN:

@@ -68,7 +68,9 @@ typedef enum cw_operator {
   CW_OP_POW,
   CW_OP_MIN,
   CW_OP_MAX,
-  CW_OP_PRELU, /* x, slope; broadcast to x's shape */
+  CW_OP_PRELU,   /* x, slope; broadcast to x's shape */
+  CW_OP_GREATER, /* 1 where a > b, else 0; no gradient */
+  CW_OP_LESS,
   CW_OP_WHERE, /* condition (0 or not), a, b; broadcast */
   /* One operand, element by element. */
   CW_OP_ABS,
