@@ -1,9 +1,11 @@
-counterwarp_test(onnx onnx_test.cxx apply_test.cxx model_samples.cxx)
+counterwarp_test(onnx onnx_test.cxx apply_test.cxx families_test.cxx import_test.cxx model_samples.cxx)
 
 # Against onnxruntime, where a Python has it.
 add_executable(onnx_samples write_samples.cxx model_samples.cxx)
 target_link_libraries(onnx_samples PRIVATE Counterwarp::Core counterwarp_settings)
 target_include_directories(onnx_samples PRIVATE "${PROJECT_SOURCE_DIR}/Testing")
+add_executable(run_import run_import.cxx)
+target_link_libraries(run_import PRIVATE Counterwarp::Core counterwarp_settings)
 set(COUNTERWARP_TEST_PYTHON python3 CACHE STRING "Python with numpy, onnx and onnxruntime, for comparisons")
 execute_process(COMMAND "${COUNTERWARP_TEST_PYTHON}" -c "import numpy, onnx, onnxruntime" RESULT_VARIABLE no_onnxruntime
                 OUTPUT_QUIET ERROR_QUIET)

@@ -13,7 +13,8 @@ Case of(cw_operator op, std::vector<Operand> operands) {
   return test;
 }
 
-const cw_operator binaries[] = {CW_OP_ADD, CW_OP_SUB, CW_OP_MUL, CW_OP_DIV, CW_OP_POW, CW_OP_MIN, CW_OP_MAX};
+const cw_operator binaries[] = {CW_OP_ADD, CW_OP_SUB, CW_OP_MUL,     CW_OP_DIV, CW_OP_POW,
+                                CW_OP_MIN, CW_OP_MAX, CW_OP_GREATER, CW_OP_LESS};
 
 // What exports hold: equal shapes, a scalar, one value a channel, a gate for each channel of a sample, the last axis,
 // a table for all samples, and both operands repeating.

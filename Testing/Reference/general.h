@@ -77,6 +77,10 @@ inline Tensor binary(cw_operator op, const std::vector<Tensor> &in) {
         return std::max(a, b);
       case CW_OP_PRELU:
         return a < 0 ? a * b : a;
+      case CW_OP_GREATER:
+        return a > b;
+      case CW_OP_LESS:
+        return a < b;
       default:
         return a != 0 ? b : c;
     }

@@ -55,6 +55,8 @@ inline Tensor run(cw_operator op, const cw_attributes &a, const std::vector<Tens
     case CW_OP_MIN:
     case CW_OP_MAX:
     case CW_OP_PRELU:
+    case CW_OP_GREATER:
+    case CW_OP_LESS:
     case CW_OP_WHERE:
       return binary(op, in);
     case CW_OP_ABS:
