@@ -34,6 +34,7 @@ void add_simulate(Program &program);
 void add_jacobian(Program &program);
 void add_group(Program &program);
 void add_report(Program &program);
+void add_model(Program &program);
 void add_demo(Program &program);
 
 struct CohortRequest {

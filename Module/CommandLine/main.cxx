@@ -36,6 +36,7 @@ int run(int argc, char **argv) {
   add_cohort(program);
   add_train_classifier(program);
   add_classify(program);
+  add_model(program);
   add_train_simulator(program);
   add_simulate(program);
   add_jacobian(program);

@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "model.h"
+
+namespace program {
+
+namespace {
+
+// World axis (LPS) and sign of an orientation letter.
+struct Direction {
+  int axis;
+  double sign;
+};
+
+Direction direction_of(char letter) {
+  switch (letter) {
+    case 'L':
+      return {0, 1};
+    case 'R':
+      return {0, -1};
+    case 'P':
+      return {1, 1};
+    case 'A':
+      return {1, -1};
+    case 'S':
+      return {2, 1};
+    case 'I':
+      return {2, -1};
+    default:
+      throw Failure(std::string("An orientation is three of the letters R L, A P and S I, not '") + letter + "'.");
+  }
+}
+
+std::array<Direction, 3> directions_of(const std::string &orientation) {
+  bool seen[3] = {false, false, false};
+  if (orientation.size() != 3)
+    throw Failure("The orientation '" + orientation + "' has not three letters, such as RAS.");
+  std::array<Direction, 3> directions;
+  for (size_t i = 0; i < 3; i++) {
+    directions[i] = direction_of(orientation[i]);
+    if (seen[directions[i].axis])
+      throw Failure("The orientation '" + orientation + "' names an axis twice.");
+    seen[directions[i].axis] = true;
+  }
+  return directions;
+}
+
+std::string short_name(const Json &transform) {
+  if (!transform.contains("_target_") || !transform["_target_"].is_string())
+    return "";
+  std::string name = transform["_target_"];
+  name = name.substr(name.rfind('.') == std::string::npos ? 0 : name.rfind('.') + 1);
+  if (!name.empty() && (name.back() == 'd' || name.back() == 'D') && name != "Oriented")
+    name.pop_back();
+  return name;
+}
+
+void take_transform(const Json &t, Manifest &manifest) {
+  const std::string name = short_name(t);
+  const auto flag = [&](const char *key) { return t.contains(key) && t[key].is_boolean() && t[key].get<bool>(); };
+  if (name == "Spacing" && t.contains("pixdim") && t["pixdim"].is_array()) {
+    manifest.spacing.clear();
+    for (const Json &v : t["pixdim"])
+      if (v.is_number())
+        manifest.spacing.push_back(v.get<double>());
+  } else if (name == "Orientation" && t.contains("axcodes") && t["axcodes"].is_string()) {
+    manifest.orientation = t["axcodes"].get<std::string>();
+  } else if (name == "NormalizeIntensity" && !t.contains("subtrahend")) {
+    manifest.normalization = flag("nonzero") ? "zscore" : "zscore all";
+  } else if (name == "ScaleIntensity" && t.value("minv", 0.0) == 0.0 && t.value("maxv", 1.0) == 1.0) {
+    manifest.normalization = "minmax";
+  } else if (name == "ScaleIntensityRange" && t.contains("a_min") && t.contains("a_max") && t["a_min"].is_number() &&
+             t["a_max"].is_number() && t.value("b_min", 0.0) == 0.0 && t.value("b_max", 1.0) == 1.0) {
+    manifest.normalization =
+        "range " + number(t["a_min"].get<double>(), 12) + " " + number(t["a_max"].get<double>(), 12);
+    if (!flag("clip"))
+      manifest.remarks.push_back("ScaleIntensityRange does not clip there; here values outside the range are clipped.");
+  } else if (name.find("Intensity") != std::string::npos && name.rfind("Rand", 0) != 0) {
+    manifest.remarks.push_back("The intensity transform " + name + " has no counterpart here.");
+  }
+}
+
+}  // namespace
+
+void read_bundle_transforms(const Json &json, Manifest &manifest) {
+  if (json.is_object())
+    take_transform(json, manifest);
+  if (json.is_structured())
+    for (const Json &part : json)
+      read_bundle_transforms(part, manifest);
+}
+
+void read_bundle(const std::string &file, Manifest &manifest) {
+  const Json json = read_json(file);
+  if (!json.contains("network_data_format") || !json["network_data_format"].is_object())
+    throw Failure(file + ": is not a MONAI bundle's metadata.json: it has no network_data_format.");
+  const Json &format = json["network_data_format"];
+  if (format.contains("inputs") && format["inputs"].is_object() && !format["inputs"].empty()) {
+    const Json &image = format["inputs"].front();
+    if (image.contains("spatial_shape") && image["spatial_shape"].is_array() && image["spatial_shape"].size() == 3)
+      for (size_t i = 0; i < 3; i++)
+        if (image["spatial_shape"][i].is_number_integer())
+          manifest.size[i] = image["spatial_shape"][i].get<int>();
+    if (image.contains("num_channels") && image["num_channels"] != 1)
+      manifest.remarks.push_back("The bundle's network takes " + image["num_channels"].dump() +
+                                 " channels; only images of one are supported.");
+    if (image.contains("value_range"))
+      manifest.remarks.push_back("The bundle says that inputs lie within " + image["value_range"].dump() + ".");
+  }
+  if (format.contains("outputs") && format["outputs"].is_object() && !format["outputs"].empty()) {
+    const Json &out = format["outputs"].front();
+    for (int c = 0; out.contains("channel_def") && c < 1000; c++) {
+      const std::string key = std::to_string(c);
+      if (!out["channel_def"].contains(key))
+        break;
+      const Json &name = out["channel_def"][key];
+      manifest.classes.push_back(name.is_string() ? name.get<std::string>() : name.dump());
+    }
+  }
+}
+
+cw_grid manifest_grid(const Manifest &manifest, const std::array<double, 3> &center) {
+  const std::array<Direction, 3> directions = directions_of(manifest.orientation);
+  cw_grid grid{};
+  const double middle[3] = {-center[0], -center[1], center[2]};  // RAS to LPS
+  for (int r = 0; r < 3; r++)
+    grid.to_world.m[r][3] = middle[r];
+  for (size_t t = 0; t < 3; t++) {
+    const size_t index = 2 - t;  // D is the slowest index
+    grid.size[index] = manifest.size[t];
+    const double step = directions[t].sign * manifest.spacing[t];
+    grid.to_world.m[directions[t].axis][index] = step;
+    grid.to_world.m[directions[t].axis][3] -= step * (manifest.size[t] - 1) / 2;
+  }
+  return grid;
+}
+
+cw_grid grid_like(const cw_grid &image, const std::string &orientation) {
+  const std::array<Direction, 3> directions = directions_of(orientation);
+  cw_grid grid = image;
+  bool used[3] = {false, false, false};
+  for (size_t t = 0; t < 3; t++) {
+    const int axis = directions[t].axis;
+    int from = -1;
+    for (int c = 0; c < 3; c++)
+      if (!used[c] && (from < 0 || std::abs(image.to_world.m[axis][c]) > std::abs(image.to_world.m[axis][from])))
+        from = c;
+    used[from] = true;
+    const size_t index = 2 - t;
+    const bool turn = image.to_world.m[axis][from] * directions[t].sign < 0;
+    grid.size[index] = image.size[from];
+    for (int r = 0; r < 3; r++) {
+      grid.to_world.m[r][index] = (turn ? -1 : 1) * image.to_world.m[r][from];
+      if (turn)
+        grid.to_world.m[r][3] += image.to_world.m[r][from] * (image.size[from] - 1);
+    }
+  }
+  return grid;
+}
+
+void read_normalization(const std::string &text, cw_preprocessing &preprocessing) {
+  std::istringstream words(text);
+  std::string kind, more;
+  words >> kind;
+  preprocessing.high = 99.5;
+  const auto failure = [&] {
+    return Failure("The normalisation '" + text +
+                   "' is none of: none, minmax, zscore, zscore all, percentile P, range LOW HIGH.");
+  };
+  const auto end = [&] {
+    if (words >> more)
+      throw failure();
+  };
+  if (kind == "none") {
+    preprocessing.normalization = CW_NORMALIZE_NONE;
+  } else if (kind == "minmax") {
+    preprocessing.normalization = CW_NORMALIZE_MINMAX;
+  } else if (kind == "zscore") {
+    preprocessing.normalization = CW_NORMALIZE_ZSCORE;
+    if (words >> more) {
+      if (more != "all")
+        throw failure();
+      preprocessing.normalization = CW_NORMALIZE_ZSCORE_ALL;
+    }
+  } else if (kind == "percentile") {
+    preprocessing.normalization = CW_NORMALIZE_PERCENTILE;
+    if (!(words >> preprocessing.high))
+      throw failure();
+  } else if (kind == "range") {
+    preprocessing.normalization = CW_NORMALIZE_RANGE;
+    if (!(words >> preprocessing.low >> preprocessing.high))
+      throw failure();
+  } else {
+    throw failure();
+  }
+  end();
+}
+
+}  // namespace program
