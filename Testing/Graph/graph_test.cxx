@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "counterwarp/networks.h"
 #include "Tensor/test_context.h"
 
@@ -46,6 +48,53 @@ TEST_F(GraphTest, RefusesMisuse) {
             CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_graph_output(context, graph, 7), CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_graph_rename(context, graph, 7, "y"), CW_ERROR_ARGUMENT);
+}
+
+// What no output depends on goes; the rest computes what it did.
+TEST_F(GraphTest, TrimDropsWhatNoOutputNeeds) {
+  const cw_value x = Input("x", CW_SHAPE(CW_BATCH, 2));
+  cw_value dead, used, first, second, y, tail;
+  const float weights[2] = {3, 4};
+  ASSERT_EQ(cw_graph_parameter(context, graph, "dead", CW_SHAPE(2), true, weights, &dead), CW_OK);
+  const cw_value lost[2] = {x, dead};
+  ASSERT_EQ(cw_graph_node(context, graph, CW_OP_MUL, "first", nullptr, lost, 2, &first), CW_OK);
+  ASSERT_EQ(cw_graph_parameter(context, graph, "used", CW_SHAPE(2), true, weights, &used), CW_OK);
+  const cw_value kept[2] = {x, used};
+  ASSERT_EQ(cw_graph_node(context, graph, CW_OP_MUL, "second", nullptr, kept, 2, &second), CW_OK);
+  ASSERT_EQ(cw_graph_node(context, graph, CW_OP_NEG, "y", nullptr, &second, 1, &y), CW_OK);
+  ASSERT_EQ(cw_graph_node(context, graph, CW_OP_SIGMOID, "tail", nullptr, &y, 1, &tail), CW_OK);
+  ASSERT_EQ(cw_graph_output(context, graph, y), CW_OK);
+  ASSERT_EQ(cw_graph_trim(context, graph), CW_OK);
+  EXPECT_EQ(cw_graph_node_count(graph), 2);
+  EXPECT_EQ(cw_graph_value_count(graph), 4);
+  EXPECT_EQ(cw_graph_find(graph, "dead"), CW_NONE);
+  EXPECT_EQ(cw_graph_find(graph, "tail"), CW_NONE);
+  cw_plan_options options = {};
+  options.batch = 1;
+  cw_plan *plan = nullptr;
+  ASSERT_EQ(cw_plan_create(context, graph, &options, &plan), CW_OK);
+  float *in = cw_plan_data(plan, cw_graph_input_at(graph, 0));
+  in[0] = in[1] = 2;
+  cw_plan_forward(plan);
+  EXPECT_EQ(cw_plan_data(plan, cw_graph_output_at(graph, 0))[1], -8);
+  cw_plan_free(context, plan);
+}
+
+// The batch may be another axis inside a graph, and reshapes keep samples together.
+TEST_F(GraphTest, TheBatchMayMove) {
+  const cw_value x = Input("x", CW_SHAPE(CW_BATCH, 6, 4));
+  cw_attributes a = cw_attributes_default();
+  const int order[3] = {1, 0, 2};
+  std::copy(order, order + 3, a.order);
+  cw_value moved, y;
+  ASSERT_EQ(cw_graph_node(context, graph, CW_OP_TRANSPOSE, "moved", &a, &x, 1, &moved), CW_OK);
+  a.shape = CW_SHAPE(2, 3, CW_BATCH, 4);
+  ASSERT_EQ(cw_graph_node(context, graph, CW_OP_RESHAPE, "parted", &a, &moved, 1, &y), CW_OK) << context.message();
+  for (const cw_shape &bad : {CW_SHAPE(CW_BATCH, 6, 4), CW_SHAPE(6, 4, CW_BATCH), CW_SHAPE(CW_BATCH, CW_BATCH, 24),
+                              CW_SHAPE(3, CW_BATCH, 8)}) {
+    a.shape = bad;
+    EXPECT_EQ(cw_graph_node(context, graph, CW_OP_RESHAPE, "bad", &a, &moved, 1, &y), CW_ERROR_SHAPE);
+  }
 }
 
 TEST_F(GraphTest, AppendSharesParametersAndCopyDoesNot) {
