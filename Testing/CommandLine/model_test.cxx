@@ -76,7 +76,7 @@ TEST(ModelCommand, ImportReadsBundles) {
 TEST(ModelCommand, ImportedClassifiersAreExplained) {
   const Folder folder;
   make_spheres(folder, 6);
-  const std::string table = folder.name("cohort/participants.tsv"), like = folder.name("cohort/sub-0001_T1w.nii.gz");
+  const std::string table = folder.name("cohort/participants.tsv");
   std::string image;
   for (const auto &row : rows_of(table))
     image = row["image"].get<std::string>();
@@ -87,8 +87,9 @@ TEST(ModelCommand, ImportedClassifiersAreExplained) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   outcome = run({"classify", "--model", folder.name("classifier.onnx"), "--cohort", table});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  outcome = run({"train-simulator", "--cohort", table, "--classifier", folder.name("classifier.onnx"), "--out",
-                 folder.name("simulator.onnx"), "--steps", "2", "--batch", "2", "--folds", "3", "--quiet"});
+  outcome =
+      run({"train-simulator", "--cohort", table, "--classifier", folder.name("classifier.onnx"), "--out",
+           folder.name("simulator.onnx"), "--steps", "2", "--batch", "2", "--folds", "3", "--margin", "1", "--quiet"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   outcome = run({"simulate", "--model", folder.name("simulator.onnx"), "--direction", "inject", "--out",
                  folder.name("simulations"), folder.name("cohort/" + image)});

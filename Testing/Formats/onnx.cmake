@@ -16,3 +16,12 @@ else()
                                          $<TARGET_FILE:onnx_samples>)
   set_tests_properties(onnx.onnxruntime PROPERTIES TIMEOUT 300)
 endif()
+
+# Fresh exports of each family, where that Python has PyTorch and MONAI too (families.py without --small: full size).
+execute_process(COMMAND "${COUNTERWARP_TEST_PYTHON}" -c "import torch, monai, onnx, onnxruntime"
+                RESULT_VARIABLE no_monai OUTPUT_QUIET ERROR_QUIET)
+if(NOT no_monai)
+  add_test(NAME onnx.families COMMAND "${COUNTERWARP_TEST_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/families.py"
+                                      $<TARGET_FILE:run_import> --small --legacy)
+  set_tests_properties(onnx.families PROPERTIES TIMEOUT 900)
+endif()

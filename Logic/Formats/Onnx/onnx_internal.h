@@ -203,7 +203,8 @@ cw_status cw_onnx_floats(cw_onnx_reader *reader, const CwOnnx__TensorProto *tens
 cw_status cw_onnx_numbers(cw_onnx_reader *reader, const CwOnnx__TensorProto *tensor, double *out);
 bool cw_onnx_is_float(int type);
 
-/* read_external.c: bytes of a tensor that lie in another file of the model's folder (arena's memory). */
+/* read_external.c: bytes of a tensor that lie in another file of the model's folder (arena's memory); data NULL: only
+ * whether they are there. */
 cw_status cw_onnx_external(cw_onnx_reader *reader, const CwOnnx__TensorProto *tensor, size_t bytes,
                            const uint8_t **data);
 /* The file's name; "" if the entry is missing. */

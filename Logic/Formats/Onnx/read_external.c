@@ -112,9 +112,9 @@ cw_status cw_onnx_external(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor,
   uint8_t *block = NULL;
   if (offset > (uint64_t)size || bytes > (uint64_t)size - offset)
     status = refuse(r, tensor, "which is shorter than the tensor asks for");
-  else if (!(block = cw_onnx_take(&r->arena, bytes, 1)))
+  else if (data && !(block = cw_onnx_take(&r->arena, bytes, 1)))
     status = CW_ERROR_MEMORY;
-  for (size_t at = 0; status == CW_OK && at < bytes;) {
+  for (size_t at = 0; data && status == CW_OK && at < bytes;) {
     const ssize_t got = pread(file, block + at, bytes - at, (off_t)(offset + at));
     if (got > 0)
       at += (size_t)got;
@@ -122,6 +122,7 @@ cw_status cw_onnx_external(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor,
       status = refuse(r, tensor, "which could not be read");
   }
   close(file);
-  *data = block;
+  if (data)
+    *data = block;
   return status;
 }

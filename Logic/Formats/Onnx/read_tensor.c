@@ -129,7 +129,8 @@ cw_status cw_onnx_check_tensor(cw_onnx_reader *r, const CwOnnx__TensorProto *ten
     return cw_fail(context, CW_ERROR_FORMAT,
                    "onnx: tensor '%s' should hold %zu elements and has %zu bytes and %zu items", name, elements, bytes,
                    items + others);
-  return CW_OK;
+  /* Before anything is allocated for it. */
+  return is_external(tensor) ? cw_onnx_external(r, tensor, elements * size, NULL) : CW_OK;
 }
 
 /* Raw bytes, wherever they are; NULL where the numbers are listed. */
