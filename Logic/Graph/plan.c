@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "Graph/plan_internal.h"
+#include "Graph/rule.h"
 
 /* ---- which nodes run, and which need a gradient ---- */
 
@@ -85,7 +86,7 @@ static bool worth_repeating(const cw_plan *plan, const cw_step *step) {
   return true;
 }
 
-static void assign_data(cw_plan *plan, bool keep_all) {
+static void assign_data(cw_plan *plan, bool keep) {
   const cw_graph *graph = plan->graph;
   const int steps = plan->step_count, end = 2 * steps;
   for (int i = 0; i < graph->input_count; i++)
@@ -97,7 +98,7 @@ static void assign_data(cw_plan *plan, bool keep_all) {
     const int buffer =
         step->in_place ? plan->data_buffer[step->inputs[0]] : new_buffer(plan, value_bytes(plan, step->output), s, s);
     plan->data_buffer[step->output] = plan->backward_buffer[step->output] = buffer;
-    if (!keep_all && worth_repeating(plan, step))
+    if (!keep && worth_repeating(plan, step))
       plan->backward_buffer[step->output] = step->again = new_buffer(plan, value_bytes(plan, step->output), end, s);
     for (int k = 0; k < step->input_count; k++) {
       if (step->inputs[k] == CW_NONE)
@@ -109,10 +110,10 @@ static void assign_data(cw_plan *plan, bool keep_all) {
     touch(plan, plan->data_buffer[step->output], s);
     if (!step->forward_only && step->info->keep_output)
       touch(plan, plan->data_buffer[step->output], back);
-    if (keep_all || plan->kept[step->output])
+    if (keep || plan->kept[step->output])
       touch(plan, plan->data_buffer[step->output], end);
     if (step->saved_bytes)
-      step->saved = new_buffer(plan, step->saved_bytes, s, step->forward_only ? s : back);
+      step->saved = new_buffer(plan, step->saved_bytes, s, keep ? end : step->forward_only ? s : back);
   }
   for (int s = 0; s < steps; s++) {
     cw_step *step = &plan->steps[s];
@@ -273,8 +274,9 @@ static cw_status allocate_parameters(cw_context *context, cw_plan *plan, const b
 
 static cw_status build(cw_context *context, cw_plan *plan, const cw_plan_options *options, bool *needed, bool *marks) {
   const cw_graph *graph = plan->graph;
+  const bool keep = options->keep_all || options->keep_values;
   mark_needed(graph, plan->kept, needed, marks);
-  plan->step_count = cw_steps_build(graph, needed, plan->kept, !options->keep_all, marks, plan->steps);
+  plan->step_count = cw_steps_build(graph, needed, plan->kept, !keep, marks, plan->steps);
   mark_gradients(plan, options, marks);
   CW_TRY(allocate_parameters(context, plan, marks));
   for (int s = 0; s < plan->step_count; s++) {
@@ -287,7 +289,7 @@ static cw_status build(cw_context *context, cw_plan *plan, const cw_plan_options
     if (workspace > plan->workspace_bytes)
       plan->workspace_bytes = workspace;
   }
-  assign_data(plan, options->keep_all);
+  assign_data(plan, keep);
   assign_gradients(plan, options, marks);
   int *order = cw_allocate(context, (size_t)plan->buffer_count + 1, sizeof *order);
   if (!order)
@@ -340,6 +342,7 @@ cw_status cw_plan_create(cw_context *context, const cw_graph *graph, const cw_pl
   plan->batch = options->batch;
   plan->threads = cw_context_threads(context);
   plan->seed = cw_context_seed(context);
+  plan->keep_values = options->keep_values;
   plan->steps = cw_allocate_zero(context, nodes + 1, sizeof *plan->steps);
   plan->buffers = cw_allocate_zero(context, 2 * (values + nodes) + nodes + 1, sizeof *plan->buffers);
   plan->data_buffer = cw_allocate(context, values, sizeof(int));
@@ -394,7 +397,7 @@ size_t cw_plan_bytes(const cw_plan *plan) {
 float *cw_plan_data(const cw_plan *plan, cw_value value) {
   if (value < 0 || value >= plan->graph->value_count)
     return NULL;
-  const bool readable = plan->kept[value] || plan->graph->values[value].kind == CW_VALUE_INPUT;
+  const bool readable = plan->kept[value] || plan->keep_values || plan->graph->values[value].kind == CW_VALUE_INPUT;
   return readable ? at(plan, plan->data_buffer[value]) : NULL;
 }
 
@@ -454,5 +457,18 @@ void cw_plan_backward(cw_plan *plan) {
       continue;
     prepare(plan, &plan->steps[s].backward);
     plan->steps[s].info->backward(&plan->steps[s].backward);
+  }
+}
+
+void cw_plan_backward_by(cw_plan *plan, cw_node_rule rule, void *user) {
+  for (int s = plan->step_count - 1; s >= 0; s--) {
+    const cw_step *step = &plan->steps[s];
+    if (step->forward_only)
+      continue;
+    cw_call call = step->backward;
+    memcpy(call.in, step->forward.in, sizeof call.in);
+    call.out = step->forward.out;
+    if (!rule(user, step->node, &call))
+      return;
   }
 }

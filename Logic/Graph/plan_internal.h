@@ -41,6 +41,7 @@ struct cw_plan {
   int *data_buffer, *gradient_buffer; /* [values]: buffer index or CW_NONE */
   int *backward_buffer;               /* [values]: where the backward pass finds it: data_buffer but for `again` */
   bool *kept;                         /* [values]: readable through cw_plan_data */
+  bool keep_values;                   /* then every activation is, too */
   float **parameter_gradient;         /* [values] */
   float *parameter_block;
   char *arena;

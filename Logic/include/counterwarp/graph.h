@@ -243,7 +243,9 @@ typedef struct cw_plan_options {
   int output_count;
   const cw_value *gradients; /* inputs whose gradient is wanted; INPUT_GRADIENT with NULL: all inputs */
   int gradient_count;
-  bool keep_all; /* every activation (and gradient) keeps its own memory, no fusion: for maps and tests */
+  bool keep_all;    /* every activation (and gradient) keeps its own memory, no fusion: for tests */
+  bool keep_values; /* every activation keeps its own memory, no fusion, and the backward pass may run several times
+                     * after one forward: for saliency maps.  Gradients share memory as usual */
 } cw_plan_options;
 
 /* Plans the memory.  The plan holds a reference to the graph, which must outlive it; the context's threads are used. */
@@ -252,7 +254,7 @@ void cw_plan_free(cw_context *context, cw_plan *plan);
 /* Bytes of activations, gradients and workspace. */
 size_t cw_plan_bytes(const cw_plan *plan);
 
-/* Samples of an input, a kept output, or (keep_all) any activation: [batch][...].  NULL if the plan does not keep it.
+/* Samples of an input, a kept output, or (keep_all, keep_values) any activation: [batch][...].  NULL if the plan does not keep it.
  */
 float *cw_plan_data(const cw_plan *plan, cw_value value);
 /* Gradient: of an output (set by the caller before backward), of a wanted input, of a parameter (summed over the batch

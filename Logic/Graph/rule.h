@@ -1,0 +1,17 @@
+/* Internal: a backward pass whose nodes follow another rule than the gradient's. */
+#ifndef COUNTERWARP_GRAPH_RULE_H
+#define COUNTERWARP_GRAPH_RULE_H
+
+#include "Graph/operator.h"
+
+/* Called for each node that leads from the inputs to the outputs, last node first.  call->grad_out is what the nodes
+ * after it have given to its output, complete; the rule fills call->grad_in (adding where call->accumulate says so),
+ * with the operator's own backward where the gradient is meant.  All inputs and the output can be read.  False ends the
+ * pass. */
+typedef bool (*cw_node_rule)(void *user, int node, const cw_call *call);
+
+/* Propagates the outputs' gradients (cw_plan_gradient, set before) by the rule.  For plans with keep_values: as often
+ * as wanted after one forward. */
+void cw_plan_backward_by(cw_plan *plan, cw_node_rule rule, void *user);
+
+#endif

@@ -1,0 +1,297 @@
+/* Maps of a scan: one forward pass, then one pass back for each rule that the requests ask for; methods that look at
+ * more than one input run the same plan again. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "counterwarp/random.h"
+#include "Layers/layer.h"
+#include "Saliency/saliency_internal.h"
+
+/* One call of cw_saliency_maps. */
+typedef struct run {
+  cw_context *context;
+  cw_saliency *s;
+  const float *image;
+  cw_saliency_output output;
+  float *const *maps;
+  cw_saliency_note *notes;
+} run;
+
+static bool is_sampled(const cw_saliency_request *request) {
+  return request->method == CW_SALIENCY_SMOOTHGRAD || request->method == CW_SALIENCY_INTEGRATED_GRADIENTS;
+}
+
+/* The request whose rule a pass follows; NULL for the gradient. */
+static const cw_saliency_request *rule_of(const cw_saliency_request *request) {
+  const bool rule = request->method == CW_SALIENCY_GUIDED_BACKPROP || request->method == CW_SALIENCY_RECTGRAD ||
+                    request->method == CW_SALIENCY_LRP;
+  return rule ? request : NULL;
+}
+
+static bool same_rule(const cw_saliency_request *a, const cw_saliency_request *b) {
+  if (!rule_of(a) || !rule_of(b))
+    return !rule_of(a) && !rule_of(b);
+  if (a->method != b->method)
+    return false;
+  const cw_lrp *p = &a->lrp, *q = &b->lrp;
+  if (a->method == CW_SALIENCY_LRP)
+    return p->dense == q->dense && p->other == q->other && p->input == q->input && p->alpha == q->alpha &&
+           p->epsilon == q->epsilon;
+  return a->sign == b->sign && (a->method == CW_SALIENCY_GUIDED_BACKPROP || a->percentile == b->percentile);
+}
+
+/* The input's samples, and y. */
+static double forward(const run *r, const float *image) {
+  cw_saliency *s = r->s;
+  memcpy(cw_plan_data(s->plan, s->image), image, s->samples * sizeof *image);
+  cw_plan_forward(s->plan);
+  const float y = cw_plan_data(s->plan, s->logits)[r->output.index];
+  return r->output.negative ? -y : y;
+}
+
+/* Starts at y: with 1, or with its relevance y itself. */
+static void backward(const run *r, cw_backward *pass) {
+  cw_saliency *s = r->s;
+  float *start = cw_plan_gradient(s->plan, s->logits);
+  const float sign = r->output.negative ? -1.0f : 1.0f;
+  const bool relevance = pass->rule && pass->rule->method == CW_SALIENCY_LRP;
+  memset(start, 0, (size_t)s->outputs * sizeof *start);
+  start[r->output.index] = relevance ? sign * cw_plan_data(s->plan, s->logits)[r->output.index] : sign;
+  pass->saliency = s;
+  pass->negative = r->output.negative;
+  pass->vanish = CW_NONE;
+  cw_plan_backward_by(s->plan, cw_backward_node, pass);
+}
+
+/* ---- what a map of nothing means ---- */
+
+static bool is_zero(const float *map, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (map[i] != 0)
+      return false;
+  return true;
+}
+
+static bool is_finite(const float *map, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (!isfinite(map[i]))
+      return false;
+  return true;
+}
+
+/* Reason of an empty or not finite map, with the plan at the image. */
+static void explain(const run *r, int index) {
+  cw_saliency *s = r->s;
+  const cw_saliency_request *request = &s->requests[index];
+  cw_saliency_note *note = &r->notes[index];
+  char name[64];
+  cw_saliency_name(request, name);
+  cw_backward probe = {0};
+  probe.rule = rule_of(request);
+  probe.probe = true;
+  backward(r, &probe);
+  const float *gradient = cw_plan_gradient(s->plan, s->image);
+  const char *what = probe.rule && request->method == CW_SALIENCY_LRP ? "the relevance" : "the gradient";
+  const char *kind = note->empty ? "zero everywhere" : "not finite";
+  if (note->y == 0 && request->method == CW_SALIENCY_LRP)
+    snprintf(note->reason, sizeof note->reason, "the map of %s is zero everywhere: the output is exactly 0", name);
+  else if (probe.vanish != CW_NONE)
+    snprintf(note->reason, sizeof note->reason, "the map of %s is %s: %s is %s from '%s' on towards the image (%s)",
+             name, kind, what, probe.not_finite ? "not finite" : "zero", cw_value_name(s->graph, probe.vanish),
+             probe.not_finite ? "values out of range" : "the layers after it are dead or saturated");
+  else if (is_zero(gradient, s->samples))
+    snprintf(note->reason, sizeof note->reason, "the map of %s is %s: %s is zero at the image (a dead first layer)",
+             name, kind, what);
+  else
+    snprintf(note->reason, sizeof note->reason, "the map of %s is %s: %s is not zero, but nothing of it %s", name, kind,
+             what, request->sign == CW_POSITIVE ? "is positive where the method aggregates" : "is left");
+}
+
+/* Notes on a finished map; the plan is at the image if it was computed from it alone. */
+static void finish(const run *r, int index, double y) {
+  cw_saliency *s = r->s;
+  cw_saliency_note *note = &r->notes[index];
+  note->y = y;
+  note->finite = is_finite(r->maps[index], s->samples);
+  note->empty = is_zero(r->maps[index], s->samples);
+  if (note->finite && !note->empty)
+    return;
+  if (is_sampled(&s->requests[index]))
+    forward(r, r->image);
+  explain(r, index);
+  cw_warn(r->context, "saliency: %s.", note->reason);
+}
+
+static void apply_sign(cw_sign sign, size_t n, float *map) {
+  for (size_t i = 0; i < n && sign != CW_SIGNED; i++)
+    map[i] = sign == CW_POSITIVE ? fmaxf(map[i], 0) : fabsf(map[i]);
+}
+
+/* ---- methods of one forward pass ---- */
+
+/* The map from the input's gradient (or relevance) of the pass. */
+static void from_input(const run *r, int index, const float *gradient, double y) {
+  cw_saliency *s = r->s;
+  const cw_saliency_request *request = &s->requests[index];
+  float *map = r->maps[index];
+  const bool times = request->method == CW_SALIENCY_GRADIENT_INPUT ||
+                     (request->method == CW_SALIENCY_RECTGRAD && request->times_input);
+  switch (request->method) {
+    case CW_SALIENCY_GRADCAM:
+    case CW_SALIENCY_GRADCAM_PLUSPLUS:
+      break;
+    case CW_SALIENCY_FULLGRAD:
+      cw_fullgrad_input(s, request, gradient, map, &s->totals[index]);
+      r->notes[index].gap = y - s->totals[index];
+      break;
+    default:
+      for (size_t i = 0; i < s->samples; i++)
+        map[i] = times ? gradient[i] * r->image[i] : gradient[i];
+      if (!rule_of(request))
+        apply_sign(request->sign, s->samples, map);
+      break;
+  }
+}
+
+/* All requests that share the rule of request `first`. */
+static void one_pass(const run *r, int first, double y) {
+  cw_saliency *s = r->s;
+  cw_backward pass = {0};
+  pass.rule = rule_of(&s->requests[first]);
+  pass.wanted = s->wanted;
+  pass.maps = r->maps;
+  pass.totals = s->totals;
+  pass.last = cw_graph_node_count(s->graph);
+  for (int i = 0; i < s->count; i++) {
+    const cw_saliency_request *request = &s->requests[i];
+    s->wanted[i] = !s->done[i] && request->method != CW_SALIENCY_OCCLUSION && !is_sampled(request) &&
+                   same_rule(request, &s->requests[first]);
+    if (!s->wanted[i])
+      continue;
+    const bool cam = request->method == CW_SALIENCY_GRADCAM || request->method == CW_SALIENCY_GRADCAM_PLUSPLUS;
+    const int last = cam ? cw_producer(s->graph, request->layer) : 0;
+    pass.last = last < pass.last ? last : pass.last;
+    s->totals[i] = 0;
+    memset(r->maps[i], 0, s->samples * sizeof(float));
+  }
+  backward(r, &pass);
+  const float *gradient = cw_plan_gradient(s->plan, s->image);
+  for (int i = 0; i < s->count; i++)
+    if (s->wanted[i])
+      from_input(r, i, gradient, y);
+  for (int i = 0; i < s->count; i++)
+    if (s->wanted[i]) {
+      finish(r, i, y);
+      s->done[i] = true;
+    }
+}
+
+/* ---- methods of several ---- */
+
+/* Adds the input's gradient to the sum. */
+static void add_gradient(const run *r, float *sum) {
+  cw_backward pass = {0};
+  backward(r, &pass);
+  cw_pass((int64_t)r->s->samples, cw_plan_gradient(r->s->plan, r->s->image), true, sum, r->s->threads);
+}
+
+/* Noise of copy `sample`: each slice its own stream, so that slices can be drawn side by side. */
+static void add_noise(const cw_saliency *s, const cw_saliency_request *request, int sample, const float *image,
+                      float sd, float *to) {
+  const size_t plane = (size_t)s->size[0] * (size_t)s->size[1];
+  const int slices = s->size[2];
+  CW_PARALLEL(slices, s->threads)
+  for (int k = 0; k < slices; k++) {
+    cw_random random = cw_random_stream(request->seed, (uint64_t)sample * (uint64_t)slices + (uint64_t)k);
+    for (size_t i = (size_t)k * plane; i < (size_t)(k + 1) * plane; i++)
+      to[i] = image[i] + sd * (float)cw_random_normal(&random);
+  }
+}
+
+static cw_status smoothgrad(const run *r, int index) {
+  cw_saliency *s = r->s;
+  const cw_saliency_request *request = &s->requests[index];
+  float *map = r->maps[index], low = r->image[0], high = r->image[0];
+  for (size_t i = 0; i < s->samples; i++) {
+    low = fminf(low, r->image[i]);
+    high = fmaxf(high, r->image[i]);
+  }
+  const float sd = (float)request->noise * (high - low);
+  memset(map, 0, s->samples * sizeof *map);
+  for (int n = 0; n < request->samples; n++) {
+    add_noise(s, request, n, r->image, sd, s->copy);
+    forward(r, s->copy);
+    add_gradient(r, map);
+    CW_TRY(cw_progress(r->context, "smoothgrad", (double)(n + 1) / request->samples));
+  }
+  for (size_t i = 0; i < s->samples; i++)
+    map[i] /= (float)request->samples;
+  apply_sign(request->sign, s->samples, map);
+  return CW_OK;
+}
+
+static cw_status integrated(const run *r, int index, double y) {
+  cw_saliency *s = r->s;
+  const cw_saliency_request *request = &s->requests[index];
+  float *map = r->maps[index];
+  memset(map, 0, s->samples * sizeof *map);
+  for (int n = 0; n < request->samples; n++) {
+    const float share = ((float)n + 0.5f) / (float)request->samples;
+    for (size_t i = 0; i < s->samples; i++)
+      s->copy[i] = share * r->image[i];
+    forward(r, s->copy);
+    add_gradient(r, map);
+    CW_TRY(cw_progress(r->context, "integrated gradients", (double)(n + 1) / request->samples));
+  }
+  for (size_t i = 0; i < s->samples; i++)
+    map[i] *= r->image[i] / (float)request->samples;
+  memset(s->copy, 0, s->samples * sizeof *s->copy);
+  r->notes[index].gap = y - forward(r, s->copy) - cw_sum((int64_t)s->samples, map);
+  apply_sign(request->sign, s->samples, map);
+  return CW_OK;
+}
+
+/* ---- the call ---- */
+
+static cw_status check(const run *r) {
+  if (r->output.index < 0 || r->output.index >= r->s->outputs)
+    return cw_fail(r->context, CW_ERROR_ARGUMENT, "saliency: output %d, the classifier has %d", r->output.index,
+                   r->s->outputs);
+  if (!is_finite(r->image, r->s->samples))
+    return cw_fail(r->context, CW_ERROR_NUMERIC, "saliency: the image holds NaN or Inf");
+  return CW_OK;
+}
+
+cw_status cw_saliency_maps(cw_context *context, cw_saliency *s, const float *image, cw_saliency_output output,
+                           float *const *maps, cw_saliency_note *notes) {
+  const run r = {context, s, image, output, maps, notes};
+  CW_TRY(check(&r));
+  const double y = forward(&r, image);
+  if (!isfinite(y))
+    return cw_fail(context, CW_ERROR_NUMERIC, "saliency: the classifier's output is not finite");
+  memset(notes, 0, (size_t)s->count * sizeof *notes);
+  for (int i = 0; i < s->count; i++) {
+    notes[i].gap = NAN;
+    s->done[i] = false;
+  }
+  for (int i = 0; i < s->count; i++) {
+    if (s->done[i] || is_sampled(&s->requests[i]))
+      continue;
+    if (s->requests[i].method != CW_SALIENCY_OCCLUSION) {
+      one_pass(&r, i, y);
+      continue;
+    }
+    CW_TRY(cw_occlusion_map(context, s, &s->requests[i], image, output, maps[i]));
+    apply_sign(s->requests[i].sign, s->samples, maps[i]);
+    finish(&r, i, y);
+  }
+  for (int i = 0; i < s->count; i++) {
+    if (!is_sampled(&s->requests[i]))
+      continue;
+    const bool smooth = s->requests[i].method == CW_SALIENCY_SMOOTHGRAD;
+    CW_TRY(smooth ? smoothgrad(&r, i) : integrated(&r, i, y));
+    finish(&r, i, y);
+  }
+  return CW_OK;
+}

@@ -1,0 +1,256 @@
+/* Requests, and the plan that serves them all. */
+#include "counterwarp/saliency.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "Saliency/saliency_internal.h"
+
+/* ---- the graph ---- */
+
+int cw_producer(const cw_graph *graph, cw_value value) {
+  for (int i = 0; i < cw_graph_node_count(graph); i++)
+    if (cw_graph_node_at(graph, i).output == value)
+      return i;
+  return -1;
+}
+
+cw_value cw_logits_of(const cw_graph *graph) {
+  const cw_value output = cw_graph_output_at(graph, 0);
+  const int node = output == CW_NONE ? -1 : cw_producer(graph, output);
+  if (node < 0)
+    return output;
+  const cw_node_view view = cw_graph_node_at(graph, node);
+  const bool squashes = view.op == CW_OP_SIGMOID || view.op == CW_OP_SOFTMAX || view.op == CW_OP_LOG_SOFTMAX;
+  return squashes ? view.inputs[0] : output;
+}
+
+cw_status cw_classifier_check(cw_context *context, const cw_graph *graph, int size[3], int *outputs) {
+  char text[96];
+  if (cw_graph_input_count(graph) < 1 || cw_graph_output_count(graph) < 1)
+    return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: the graph has no input or no output");
+  const cw_shape *image = cw_value_shape(graph, cw_graph_input_at(graph, 0));
+  if (image->rank != 5 || image->d[0] != CW_BATCH || image->d[1] != 1) {
+    cw_shape_text(image, text);
+    return cw_fail(context, CW_ERROR_SHAPE, "saliency: the image has shape %s, expected N x 1 x D x H x W", text);
+  }
+  const cw_value logits = cw_logits_of(graph);
+  const cw_shape *shape = cw_value_shape(graph, logits);
+  if (shape->rank != 2 || shape->d[0] != CW_BATCH) {
+    cw_shape_text(shape, text);
+    return cw_fail(context, CW_ERROR_SHAPE, "saliency: output '%s' has shape %s, expected N x classes",
+                   cw_value_name(graph, logits), text);
+  }
+  for (int a = 0; a < 3; a++)
+    size[a] = (int)image->d[4 - a];
+  *outputs = (int)shape->d[1];
+  return CW_OK;
+}
+
+static void mark_live(cw_saliency *s, bool *wanted) {
+  for (int v = 0; v < cw_graph_value_count(s->graph); v++)
+    wanted[v] = v == s->logits;
+  for (int i = cw_graph_node_count(s->graph) - 1; i >= 0; i--) {
+    const cw_node_view node = cw_graph_node_at(s->graph, i);
+    s->live[i] = wanted[node.output];
+    for (int k = 0; k < node.input_count && s->live[i]; k++)
+      if (node.inputs[k] != CW_NONE)
+        wanted[node.inputs[k]] = true;
+  }
+}
+
+/* The layer whose sign a negative output turns. */
+static int last_weighted(const cw_saliency *s) {
+  int node = cw_producer(s->graph, s->logits);
+  while (node >= 0) {
+    const cw_node_view view = cw_graph_node_at(s->graph, node);
+    if (view.op != CW_OP_RESHAPE && view.op != CW_OP_DROPOUT && !cw_is_rectifier(view.op) && view.op != CW_OP_MAX_POOL)
+      break;
+    node = cw_producer(s->graph, view.inputs[0]);
+  }
+  return node >= 0 && s->fold[node] >= 0 && cw_graph_node_at(s->graph, node).op == CW_OP_BATCH_NORM ? s->fold[node]
+                                                                                                    : node;
+}
+
+static bool is_map(const cw_graph *graph, cw_value value) {
+  const cw_shape *shape = cw_value_shape(graph, value);
+  return shape->rank == 5 && shape->d[0] == CW_BATCH && shape->d[2] * shape->d[3] * shape->d[4] > 1;
+}
+
+/* The last rectifier's output that still is a map; else the last node's. */
+static cw_value default_layer(const cw_saliency *s) {
+  cw_value any = CW_NONE;
+  for (int i = cw_graph_node_count(s->graph) - 1; i >= 0; i--) {
+    const cw_node_view node = cw_graph_node_at(s->graph, i);
+    if (!s->live[i] || !is_map(s->graph, node.output))
+      continue;
+    if (cw_is_rectifier(node.op))
+      return node.output;
+    any = any == CW_NONE ? node.output : any;
+  }
+  return any;
+}
+
+/* ---- requests ---- */
+
+static bool is_cam(const cw_saliency_request *request) {
+  return request->method == CW_SALIENCY_GRADCAM || request->method == CW_SALIENCY_GRADCAM_PLUSPLUS;
+}
+
+static cw_status check_layer(cw_context *context, const cw_saliency *s, cw_saliency_request *request) {
+  if (request->layer == CW_NONE)
+    request->layer = default_layer(s);
+  const int node = request->layer == CW_NONE ? -1 : cw_producer(s->graph, request->layer);
+  if (node < 0 || !s->live[node] || cw_value_shape(s->graph, request->layer)->rank != 5)
+    return cw_fail(context, CW_ERROR_ARGUMENT,
+                   "saliency: the layer of a class activation map is '%s', expected a map of the network before its "
+                   "output",
+                   request->layer == CW_NONE || request->layer < 0 || request->layer >= cw_graph_value_count(s->graph)
+                       ? "none"
+                       : cw_value_name(s->graph, request->layer));
+  return CW_OK;
+}
+
+static cw_status check_request(cw_context *context, const cw_saliency *s, cw_saliency_request *request) {
+  char name[64];
+  const char *bad = NULL;
+  const cw_lrp *lrp = &request->lrp;
+  if ((unsigned)request->method >= CW_SALIENCY_METHODS || (unsigned)request->sign > CW_ABSOLUTE)
+    return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: a request has an unknown method or handling of signs");
+  if (request->samples < 1 || request->samples > 100000)
+    bad = "1 to 100000 samples";
+  else if (!(request->noise >= 0 && request->noise <= 10))
+    bad = "a noise of 0 to 10";
+  else if (!(request->percentile >= 0 && request->percentile < 100))
+    bad = "a percentile of at least 0 and under 100";
+  else if (!(lrp->alpha >= 1 && lrp->alpha <= 100) || !(lrp->epsilon > 0 && isfinite(lrp->epsilon)))
+    bad = "alpha of 1 to 100 and an epsilon above 0";
+  else if (request->window < 0 || request->stride < 0 || !isfinite(request->fill) ||
+           (request->window && request->stride > request->window))
+    bad = "a window of 0 or more, a stride no larger and a finite fill";
+  if (bad) {
+    cw_saliency_name(request, name);
+    return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: the settings of %s are out of range, expected %s", name, bad);
+  }
+  if (is_cam(request))
+    CW_TRY(check_layer(context, s, request));
+  if (request->method == CW_SALIENCY_LRP)
+    return cw_lrp_check(context, s, request);
+  if (request->method == CW_SALIENCY_GUIDED_BACKPROP || request->method == CW_SALIENCY_RECTGRAD)
+    return cw_rules_check(context, s, request);
+  return CW_OK;
+}
+
+/* ---- creation ---- */
+
+static bool any_of(const cw_saliency *s, cw_saliency_method method) {
+  for (int r = 0; r < s->count; r++)
+    if (s->requests[r].method == method)
+      return true;
+  return false;
+}
+
+static cw_status allocate(cw_context *context, cw_saliency *s) {
+  size_t largest = s->samples;
+  for (int i = 0; i < cw_graph_node_count(s->graph); i++) {
+    const cw_value value = cw_graph_node_at(s->graph, i).output;
+    const cw_shape *shape = cw_value_shape(s->graph, value);
+    const size_t volume = (size_t)cw_shape_elements(shape, 1) / (size_t)(shape->rank > 1 ? shape->d[1] : 1);
+    largest = volume > largest && s->live[i] ? volume : largest;
+  }
+  s->copy = cw_allocate(context, s->samples, sizeof(float));
+  s->sum = cw_allocate(context, s->samples, sizeof(float));
+  s->layer_map = cw_allocate(context, largest, sizeof(float));
+  s->wanted = cw_allocate(context, (size_t)s->count, sizeof *s->wanted);
+  s->done = cw_allocate(context, (size_t)s->count, sizeof *s->done);
+  s->totals = cw_allocate(context, (size_t)s->count, sizeof *s->totals);
+  if (!s->copy || !s->sum || !s->layer_map || !s->wanted || !s->done || !s->totals)
+    return CW_ERROR_MEMORY;
+  cw_plan_options options = {0};
+  options.mode = CW_INPUT_GRADIENT;
+  options.batch = 1;
+  options.outputs = &s->logits;
+  options.output_count = 1;
+  options.gradients = &s->image;
+  options.gradient_count = 1;
+  options.keep_values = true;
+  CW_TRY(cw_plan_create(context, s->graph, &options, &s->plan));
+  if (!cw_plan_gradient(s->plan, s->image))
+    return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: the output does not depend on the image");
+  if (any_of(s, CW_SALIENCY_LRP) || any_of(s, CW_SALIENCY_FULLGRAD))
+    CW_TRY(cw_lrp_allocate(context, s));
+  return any_of(s, CW_SALIENCY_OCCLUSION) ? cw_occlusion_allocate(context, s) : CW_OK;
+}
+
+static cw_status prepare(cw_context *context, cw_saliency *s, const cw_saliency_request *requests) {
+  const size_t nodes = (size_t)cw_graph_node_count(s->graph) + 1, values = (size_t)cw_graph_value_count(s->graph) + 1;
+  s->requests = cw_allocate(context, (size_t)s->count, sizeof *s->requests);
+  s->live = cw_allocate_zero(context, nodes, sizeof *s->live);
+  s->fold = cw_allocate_zero(context, nodes, sizeof *s->fold);
+  bool *wanted = cw_allocate(context, values, sizeof *wanted);
+  if (s->requests && s->live && s->fold && wanted)
+    mark_live(s, wanted);
+  cw_release(context, wanted);
+  if (!s->requests || !s->live || !s->fold || !wanted)
+    return CW_ERROR_MEMORY;
+  memcpy(s->requests, requests, (size_t)s->count * sizeof *requests);
+  cw_lrp_fold(s);
+  s->negated = last_weighted(s);
+  for (int r = 0; r < s->count; r++)
+    CW_TRY(check_request(context, s, &s->requests[r]));
+  return allocate(context, s);
+}
+
+cw_status cw_saliency_create(cw_context *context, const cw_graph *graph, const cw_saliency_request *requests, int count,
+                             cw_saliency **saliency) {
+  int size[3], outputs;
+  *saliency = NULL;
+  CW_TRY(cw_classifier_check(context, graph, size, &outputs));
+  if (count < 1)
+    return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: %d requests, expected one at least", count);
+  cw_saliency *s = cw_allocate_zero(context, 1, sizeof *s);
+  if (!s)
+    return CW_ERROR_MEMORY;
+  s->graph = graph;
+  s->image = cw_graph_input_at(graph, 0);
+  s->logits = cw_logits_of(graph);
+  s->outputs = outputs;
+  memcpy(s->size, size, sizeof size);
+  s->samples = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
+  s->threads = cw_context_threads(context);
+  s->count = count;
+  const cw_status status = prepare(context, s, requests);
+  if (status != CW_OK) {
+    cw_saliency_free(context, s);
+    return status;
+  }
+  *saliency = s;
+  return CW_OK;
+}
+
+void cw_saliency_free(cw_context *context, cw_saliency *s) {
+  if (!s)
+    return;
+  cw_plan_free(context, s->plan);
+  cw_plan_free(context, s->occlusion);
+  cw_release(context, s->requests);
+  cw_release(context, s->live);
+  cw_release(context, s->fold);
+  cw_release(context, s->copy);
+  cw_release(context, s->sum);
+  cw_release(context, s->layer_map);
+  cw_release(context, s->wanted);
+  cw_release(context, s->done);
+  cw_release(context, s->totals);
+  cw_release(context, s->scratch_block);
+  cw_release(context, s);
+}
+
+size_t cw_saliency_bytes(const cw_saliency *s) {
+  return cw_plan_bytes(s->plan) + (s->occlusion ? cw_plan_bytes(s->occlusion) : 0) + s->scratch_bytes +
+         3 * s->samples * sizeof(float);
+}
+
+int cw_saliency_outputs(const cw_saliency *s) {
+  return s->outputs;
+}
