@@ -64,6 +64,18 @@ static double correlation(const float *a, const float *b, const float *region, s
   return aa > 0 && bb > 0 ? fmax(-1, fmin(1, ab / (sqrt(aa) * sqrt(bb)))) : 0;
 }
 
+/* Share of the sum of |map| that the mask holds. */
+static double mass_inside(const float *map, const float *mask, const float *region, size_t samples) {
+  double all = 0, held = 0;
+  for (size_t i = 0; i < samples; i++) {
+    if (region && region[i] == 0)
+      continue;
+    all += fabsf(map[i]);
+    held += mask[i] != 0 ? fabsf(map[i]) : 0;
+  }
+  return all > 0 ? held / all : 0;
+}
+
 /* Sorts 32-bit keys by 11 bits a pass, from the lowest; returns where the result lies, keys or scratch. */
 static const uint32_t *sort_keys(uint32_t *keys, uint32_t *scratch, size_t count) {
   uint32_t *from = keys, *to = scratch;
@@ -136,5 +148,6 @@ cw_status cw_score_map(cw_context *context, const float *map, const float *truth
   cw_release(context, scratch);
   score->signed_correlation = correlation(map, truth, region, samples, e.inside, false);
   score->normalised_correlation = correlation(map, truth, region, samples, e.inside, true);
+  score->mass_inside = mass_inside(map, mask, region, samples);
   return CW_OK;
 }

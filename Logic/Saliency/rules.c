@@ -4,6 +4,7 @@
 
 #include "Layers/layer.h"
 #include "Saliency/saliency_internal.h"
+#include "Tensor/sort.h"
 
 bool cw_is_rectifier(cw_operator op) {
   return op == CW_OP_RELU || op == CW_OP_LEAKY_RELU;
@@ -47,13 +48,6 @@ cw_status cw_rules_check(cw_context *context, const cw_saliency *s, const cw_sal
 
 enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, PARTS = 16 };
 
-/* Bits that are ordered as the numbers are. */
-static inline uint32_t ordered(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-
 static inline float product(float a, float g, bool magnitude) {
   return magnitude ? fabsf(a * g) : a * g;
 }
@@ -63,7 +57,7 @@ static void count_digits(const float *a, const float *g, int64_t n, bool magnitu
                          int64_t *counts) {
   memset(counts, 0, DIGITS * sizeof *counts);
   for (int64_t i = 0; i < n; i++) {
-    const uint64_t key = ordered(product(a[i], g[i], magnitude));
+    const uint64_t key = cw_sort_key(product(a[i], g[i], magnitude));
     if (key >> (shift + DIGIT_BITS) == above)
       counts[key >> shift & (DIGITS - 1)]++;
   }

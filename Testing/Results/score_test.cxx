@@ -73,6 +73,7 @@ TEST_F(Score, HandMade) {
   const cw_score s = Of({0.6f, -0.9f, 0.8f, 0.7f}, {0, -2, 0, 2}, {0, 1, 0, 1});
   EXPECT_NEAR(s.average_precision, 0.5 * 1 + 0.5 * 2 / 3, 1e-12);
   EXPECT_NEAR(s.auc, 3.0 / 4, 1e-12);
+  EXPECT_NEAR(s.mass_inside, 1.6 / 3, 1e-6);
   // map - mean = .3, -1.2, .5, .4; truth has mean 0.
   EXPECT_NEAR(s.signed_correlation, (2.4 + 0.8) / std::sqrt((.09 + 1.44 + .25 + .16) * 8), 1e-6);
 }

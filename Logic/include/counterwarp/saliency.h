@@ -123,6 +123,72 @@ typedef struct cw_saliency_note {
 cw_status cw_saliency_maps(cw_context *context, cw_saliency *saliency, const float *image, cw_saliency_output output,
                            float *const *maps, cw_saliency_note *notes);
 
+/* ---- similarity of maps ---- */
+
+/* Over the samples where region != 0 (NULL: all).  An empty or constant map correlates 0 with any other. */
+typedef struct cw_similarity {
+  double signed_rank;   /* Spearman's rank correlation, ties averaged */
+  double absolute_rank; /* of the magnitudes */
+  double ssim;          /* mean structural similarity (Wang et al. 2004) of the magnitudes, each divided by its own
+                         * 99.9th percentile and cut at 1: 7^3 uniform windows, those inside the volume whose centre is
+                         * in the region */
+} cw_similarity;
+/* size: nx, ny, nz.  CW_ERROR_NUMERIC for NaN or Inf, CW_ERROR_ARGUMENT for an empty region. */
+cw_status cw_map_similarity(cw_context *context, const float *a, const float *b, const float *region, const int size[3],
+                            cw_similarity *similarity);
+
+/* ---- randomised weights ---- */
+
+/* The parts that are re-drawn together: a layer with weights (Conv, Gemm) and the batch norms that follow it before the
+ * next one; first layer first. */
+typedef struct cw_random_layers {
+  int count;
+  int *node;       /* index of each part's Conv or Gemm in the graph */
+  int *part;       /* [nodes of the graph]: part of a node with parameters, or -1 */
+  int first_dense; /* the first part of the head: from it on all parts are fully connected, and count - first_dense of
+                    * them make at least a third of all parts (further ones are taken in until they do) */
+} cw_random_layers;
+cw_status cw_random_layers_of(cw_context *context, const cw_graph *graph, cw_random_layers *layers);
+void cw_random_layers_free(cw_context *context, cw_random_layers *layers);
+/* Re-draws one part's parameters in `graph` from the initial distribution of the reference networks: Xavier uniform
+ * kernels, other weights and biases uniform within 1 / sqrt(inputs); batch norm to scale 1, bias 0, mean 0, variance 1.
+ * A function of seed and part alone. */
+void cw_random_layer_draw(const cw_graph *graph, const cw_random_layers *layers, int part, uint64_t seed);
+
+/* ---- faithfulness ---- */
+
+#define CW_FAITHFUL_POINTS 17
+
+/* y along the share (k / 16)^2 of the image's voxels that is replaced, in the map's order (magnitude of the map where
+ * `magnitudes`, else the largest value first): deletion puts the baseline in place of the image, insertion the image in
+ * place of the baseline (Petsiuk et al. 2018).  Equal values are taken in the order of the samples. */
+typedef struct cw_faithfulness {
+  double share[CW_FAITHFUL_POINTS], deletion[CW_FAITHFUL_POINTS], insertion[CW_FAITHFUL_POINTS];
+  /* Area under the curves (trapezoids over the share), as the part of the way from y(baseline) to y(image): deletion is
+   * better the lower, insertion the higher.  NaN where the two differ by less than 1e-6. */
+  double deletion_area, insertion_area;
+} cw_faithfulness;
+/* One plan for many maps of a graph. */
+typedef struct cw_faithful cw_faithful;
+cw_status cw_faithful_create(cw_context *context, const cw_graph *graph, cw_faithful **faithful);
+void cw_faithful_free(cw_context *context, cw_faithful *faithful);
+/* baseline: [nz][ny][nx], NULL for zeros.  region: voxels that take part (NULL: all).  CW_ERROR_NUMERIC for NaN or Inf,
+ * CW_ERROR_ARGUMENT for an empty region or no such output. */
+cw_status cw_faithful_curves(cw_context *context, cw_faithful *faithful, const float *image, const float *baseline,
+                             const float *region, const float *map, bool magnitudes, cw_saliency_output output,
+                             cw_faithfulness *result);
+
+/* ---- baselines ---- */
+
+/* What any method has to beat, [nz][ny][nx] of size nx, ny, nz: uniform random numbers; the length of the image's
+ * gradient after smoothing with sigma 1 voxel. */
+void cw_baseline_random(uint64_t seed, uint64_t stream, const int size[3], float *map);
+cw_status cw_baseline_edges(cw_context *context, const float *image, const int size[3], float *map);
+/* Welch's t of patients' less controls' images at each voxel, 0 where neither group varies.  label: [count], 0 or 1.
+ * CW_ERROR_ARGUMENT unless each group has two images. */
+cw_status cw_baseline_group(cw_context *context, const float *images, const int *label, int count, size_t samples,
+                            float *map);
+
 #ifdef __cplusplus
 }
 #endif
