@@ -115,7 +115,7 @@ static void finish(const run *r, int index, double y) {
   note->y = y;
   note->finite = is_finite(r->maps[index], s->samples);
   note->empty = is_zero(r->maps[index], s->samples);
-  if (note->finite && !note->empty)
+  if (s->quiet || (note->finite && !note->empty))
     return;
   if (is_sampled(&s->requests[index]))
     forward(r, r->image);
@@ -268,7 +268,7 @@ cw_status cw_saliency_maps(cw_context *context, cw_saliency *s, const float *ima
   const run r = {context, s, image, output, maps, notes};
   CW_TRY(check(&r));
   const double y = forward(&r, image);
-  if (!isfinite(y))
+  if (!isfinite(y) && !s->quiet)
     return cw_fail(context, CW_ERROR_NUMERIC, "saliency: the classifier's output is not finite");
   memset(notes, 0, (size_t)s->count * sizeof *notes);
   for (int i = 0; i < s->count; i++) {

@@ -198,11 +198,11 @@ static cw_status prepare(cw_context *context, cw_saliency *s, const cw_saliency_
   s->negated = last_weighted(s);
   for (int r = 0; r < s->count; r++)
     CW_TRY(check_request(context, s, &s->requests[r]));
-  return allocate(context, s);
+  return CW_OK;
 }
 
-cw_status cw_saliency_create(cw_context *context, const cw_graph *graph, const cw_saliency_request *requests, int count,
-                             cw_saliency **saliency) {
+static cw_status create(cw_context *context, const cw_graph *graph, const cw_saliency_request *requests, int count,
+                        bool checks_alone, cw_saliency **saliency) {
   int size[3], outputs;
   *saliency = NULL;
   CW_TRY(cw_classifier_check(context, graph, size, &outputs));
@@ -219,12 +219,26 @@ cw_status cw_saliency_create(cw_context *context, const cw_graph *graph, const c
   s->samples = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
   s->threads = cw_context_threads(context);
   s->count = count;
-  const cw_status status = prepare(context, s, requests);
+  cw_status status = prepare(context, s, requests);
+  if (status == CW_OK && !checks_alone)
+    status = allocate(context, s);
   if (status != CW_OK) {
     cw_saliency_free(context, s);
     return status;
   }
   *saliency = s;
+  return CW_OK;
+}
+
+cw_status cw_saliency_create(cw_context *context, const cw_graph *graph, const cw_saliency_request *requests, int count,
+                             cw_saliency **saliency) {
+  return create(context, graph, requests, count, false, saliency);
+}
+
+cw_status cw_saliency_check(cw_context *context, const cw_graph *graph, const cw_saliency_request *request) {
+  cw_saliency *s;
+  CW_TRY(create(context, graph, request, 1, true, &s));
+  cw_saliency_free(context, s);
   return CW_OK;
 }
 

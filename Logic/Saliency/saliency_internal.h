@@ -36,6 +36,7 @@ struct cw_saliency {
   size_t scratch_bytes;
   cw_plan *occlusion;
   int occlusion_batch;
+  bool quiet;        /* no warnings about empty maps: of randomised networks they are expected */
   cw_ledger *ledger; /* [nodes], where a test asks for it */
 };
 

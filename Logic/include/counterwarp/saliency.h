@@ -5,7 +5,7 @@
 #ifndef COUNTERWARP_SALIENCY_H
 #define COUNTERWARP_SALIENCY_H
 
-#include "counterwarp/graph.h"
+#include "counterwarp/results.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,6 +94,8 @@ typedef struct cw_saliency cw_saliency;
 cw_status cw_saliency_create(cw_context *context, const cw_graph *graph, const cw_saliency_request *requests, int count,
                              cw_saliency **saliency);
 void cw_saliency_free(cw_context *context, cw_saliency *saliency);
+/* The checks of cw_saliency_create alone, for one request. */
+cw_status cw_saliency_check(cw_context *context, const cw_graph *graph, const cw_saliency_request *request);
 /* Bytes of plans and scratch. */
 size_t cw_saliency_bytes(const cw_saliency *saliency);
 /* Number of logits. */
@@ -154,6 +156,49 @@ void cw_random_layers_free(cw_context *context, cw_random_layers *layers);
  * kernels, other weights and biases uniform within 1 / sqrt(inputs); batch norm to scale 1, bias 0, mean 0, variance 1.
  * A function of seed and part alone. */
 void cw_random_layer_draw(const cw_graph *graph, const cw_random_layers *layers, int part, uint64_t seed);
+
+/* ---- sanity checks ---- */
+
+/* Three similarities over scans, and how many of the maps were empty or not finite (they correlate 0 with all). */
+typedef struct cw_sanity_figures {
+  cw_summary signed_rank, absolute_rank, ssim;
+  int empty;
+} cw_sanity_figures;
+
+/* Depends, where the similarity's 95 % interval lies below that of unrelated maps; does not, where it lies above;
+ * undecided, where the two overlap (or there are under two scans). */
+typedef enum cw_verdict { CW_UNDECIDED, CW_DEPENDS, CW_DOES_NOT_DEPEND } cw_verdict;
+
+/* What one method's maps do.  cascade and independent: [layers], as cw_random_layers counts them; valid until the next
+ * call. */
+typedef struct cw_sanity_method {
+  /* Maps of y and of -y; with several logits: of the largest and the second largest. */
+  cw_sanity_figures output;
+  /* Maps of one scan and of the one added before it, by the trained classifier: unrelated (Arun et al. 2021). */
+  cw_sanity_figures unrelated;
+  /* Maps before and after the weights of this layer and all later ones, or of this layer alone, were re-drawn. */
+  const cw_sanity_figures *cascade, *independent;
+  cw_verdict on_output;  /* by signed_rank of output */
+  cw_verdict on_weights; /* by absolute_rank of cascade[first_dense]: the head re-drawn */
+  /* Outcomes that hold whatever the classifier is, "" if none: they are no findings; and whether on_output is one. */
+  char by_construction[320];
+  bool output_by_construction;
+} cw_sanity_method;
+
+typedef struct cw_sanity cw_sanity;
+
+/* Room for `scans` scans.  Scan number s is re-drawn with seed + s, so that intervals cover the draw too.  graph must
+ * outlive the result; it is copied, not changed.  Errors as cw_saliency_create, and CW_ERROR_ARGUMENT without layers
+ * with weights. */
+cw_status cw_sanity_create(cw_context *context, const cw_graph *graph, const cw_saliency_request *requests, int count,
+                           int scans, uint64_t seed, cw_sanity **sanity);
+void cw_sanity_free(cw_context *context, cw_sanity *sanity);
+const cw_random_layers *cw_sanity_layers(const cw_sanity *sanity);
+/* All checks of one more scan.  region: voxels that are compared, NULL for all.  CW_ERROR_ARGUMENT if there is no room,
+ * and as cw_saliency_maps. */
+cw_status cw_sanity_add(cw_context *context, cw_sanity *sanity, const float *image, const float *region);
+/* The figures of the scans so far for request `index`. */
+cw_status cw_sanity_result(cw_context *context, cw_sanity *sanity, int index, cw_sanity_method *result);
 
 /* ---- faithfulness ---- */
 
