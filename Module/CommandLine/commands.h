@@ -32,6 +32,8 @@ void add_classify(Program &program);
 void add_train_simulator(Program &program);
 void add_simulate(Program &program);
 void add_jacobian(Program &program);
+void add_saliency(Program &program);
+void add_sanity(Program &program);
 void add_group(Program &program);
 void add_report(Program &program);
 void add_model(Program &program);
@@ -88,6 +90,32 @@ struct SimulateRequest {
   bool held_out_only = false, resume = false;
 };
 void run_simulate(Context &context, const SimulateRequest &request);
+
+// What `saliency` and `sanity` ask for alike.
+struct MethodOptions {
+  std::vector<std::string> names;
+  std::string layer;
+  std::optional<int> samples, steps, window;
+  std::optional<double> noise, percentile, epsilon, fill;
+  int output = 0;
+  bool negative = false;
+  double smooth = 0;
+};
+
+struct SaliencyRequest {
+  std::string model, out, scan, cohort, transform, participant, group, sanity;
+  bool held_out_only = false;
+  MethodOptions methods;
+};
+void run_saliency(Context &context, const SaliencyRequest &request);
+
+struct SanityRequest {
+  std::string model, out, cohort, simulations;
+  MethodOptions methods;
+  int scans = 10;
+  uint64_t seed = 1;
+};
+void run_sanity(Context &context, const SanityRequest &request);
 
 struct JacobianRequest {
   std::string field, out;

@@ -9,14 +9,7 @@ namespace program {
 
 namespace {
 
-Json summary_json(const std::vector<double> &values) {
-  const cw_summary s = cw_summarize(values.data(), static_cast<int>(values.size()));
-  const auto finite = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
-  return {
-      {"n", s.count}, {"mean", finite(s.mean)}, {"sd", finite(s.sd)}, {"low", finite(s.low)}, {"high", finite(s.high)}};
-}
-
-std::string truth(bool value) {
+std::string yes_no(bool value) {
   return value ? "true" : "false";
 }
 
@@ -35,6 +28,40 @@ float logit_of(Context &context, const Model &model, const Scan &scan, const Pat
 }
 
 }  // namespace
+
+Json summary_json(const cw_summary &s) {
+  const auto finite = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
+  return {
+      {"n", s.count}, {"mean", finite(s.mean)}, {"sd", finite(s.sd)}, {"low", finite(s.low)}, {"high", finite(s.high)}};
+}
+
+Json summary_json(const std::vector<double> &values) {
+  return summary_json(cw_summarize(values.data(), static_cast<int>(values.size())));
+}
+
+bool read_truth(Context &context, const Scan &scan, const cw_volume &like, Truth &truth) {
+  if (scan.truth_logjac.empty() || scan.truth_mask.empty())
+    return false;
+  context.check(cw_nifti_read(context, scan.truth_logjac.c_str(), truth.log_jacobian.get()));
+  context.check(cw_nifti_read(context, scan.truth_mask.c_str(), truth.mask.get()));
+  need_grid(*truth.log_jacobian, like, scan.truth_logjac);
+  need_grid(*truth.mask, like, scan.truth_mask);
+  if (!scan.truth_region.empty()) {
+    context.check(cw_nifti_read(context, scan.truth_region.c_str(), truth.region.get()));
+    need_grid(*truth.region, like, scan.truth_region);
+  }
+  size_t scored = 0, positive = 0;
+  for (size_t i = 0; i < cw_grid_samples(&like.grid); i++) {
+    if (truth.region->data && truth.region->data[i] == 0)
+      continue;
+    scored++;
+    positive += truth.mask->data[i] != 0;
+  }
+  if (positive > 0 && positive < scored)
+    return true;
+  context.warn(scan.truth_mask + ": holds none or all of the scored region; the scan is not scored.");
+  return false;
+}
 
 Json tally(const std::vector<SimulatedScan> &simulations) {
   const int n = static_cast<int>(simulations.size());
@@ -103,9 +130,9 @@ Rows scan_rows(const std::vector<SimulatedScan> &simulations) {
                   "mean_displacement_mm"};
   for (const SimulatedScan &s : simulations) {
     const auto figure = [&](const char *name) { return number(s.record.at(name).get<double>()); };
-    rows.rows.push_back({s.scan.id, s.direction, s.scan.group.empty() ? "n/a" : s.scan.group, truth(s.is_held_out()),
-                         number(s.before()), number(s.after()), truth(s.shift() > 0), truth(s.flipped()),
-                         truth(s.record.at("monotone").get<bool>()), figure("folded_voxels"), figure("cycle_error"),
+    rows.rows.push_back({s.scan.id, s.direction, s.scan.group.empty() ? "n/a" : s.scan.group, yes_no(s.is_held_out()),
+                         number(s.before()), number(s.after()), yes_no(s.shift() > 0), yes_no(s.flipped()),
+                         yes_no(s.record.at("monotone").get<bool>()), figure("folded_voxels"), figure("cycle_error"),
                          figure("inverse_error_mm"), figure("composition_error_mm"), figure("agreement_of_directions"),
                          figure("strain"), figure("largest_displacement_mm"), figure("mean_displacement_mm")});
   }
@@ -117,39 +144,26 @@ Json score_truth(Context &context, const std::vector<SimulatedScan> &simulations
                   "auc", "log_j_where_shrunk", "truth_where_shrunk"};
   std::vector<double> figures[6];
   for (const SimulatedScan &s : simulations) {
-    if (s.scan.truth_logjac.empty() || s.scan.truth_mask.empty())
-      continue;
-    Volume map(context), known(context), mask(context), region(context);
+    Volume map(context);
+    Truth truth(context);
     context.check(cw_nifti_read(context, s.file("logjacobian").c_str(), map.get()));
-    context.check(cw_nifti_read(context, s.scan.truth_logjac.c_str(), known.get()));
-    context.check(cw_nifti_read(context, s.scan.truth_mask.c_str(), mask.get()));
-    need_grid(*known, *map, s.scan.truth_logjac);
-    need_grid(*mask, *map, s.scan.truth_mask);
-    if (!s.scan.truth_region.empty()) {
-      context.check(cw_nifti_read(context, s.scan.truth_region.c_str(), region.get()));
-      need_grid(*region, *map, s.scan.truth_region);
-    }
+    if (!read_truth(context, s.scan, *map, truth))
+      continue;
     const size_t samples = cw_grid_samples(&map->grid);
     double sum[2] = {0, 0};
-    size_t count = 0, scored = 0, positive = 0;
+    size_t count = 0;
     for (size_t i = 0; i < samples; i++) {
-      if (!region->data || region->data[i] != 0) {
-        scored++;
-        positive += mask->data[i] != 0;
-      }
       map->data[i] *= static_cast<float>(s.sign());
-      if (known->data[i] > 0.1f) {
+      if (truth.log_jacobian->data[i] > 0.1f) {
         sum[0] += map->data[i];
-        sum[1] += known->data[i];
+        sum[1] += truth.log_jacobian->data[i];
         count++;
       }
     }
-    if (positive == 0 || positive == scored) {
-      context.warn(s.scan.truth_mask + ": holds none or all of the scored region; the scan is not scored.");
-      continue;
-    }
     cw_score score;
-    context.check(cw_score_map(context, map->data, known->data, mask->data, region->data, samples, &score), s.scan.id);
+    context.check(cw_score_map(context, map->data, truth.log_jacobian->data, truth.mask->data, truth.region->data,
+                               samples, &score),
+                  s.scan.id);
     const double values[6] = {score.signed_correlation,     score.normalised_correlation,
                               score.average_precision,      score.auc,
                               count ? sum[0] / count : NAN, count ? sum[1] / count : NAN};
@@ -190,8 +204,8 @@ Json transfer(Context &context, const std::string &classifier, const std::vector
     right += s.sign() * before <= 0;
     known += seen;
     shifts.push_back(shift);
-    rows.rows.push_back({s.scan.id, s.direction, number(before), number(after), truth(shift > 0),
-                         truth(s.sign() * after > 0), truth(!seen)});
+    rows.rows.push_back({s.scan.id, s.direction, number(before), number(after), yes_no(shift > 0),
+                         yes_no(s.sign() * after > 0), yes_no(!seen)});
   }
   context.whole();
   if (known)

@@ -12,6 +12,18 @@ Json tally(const std::vector<SimulatedScan> &simulations);
 // One row a simulation.
 Rows scan_rows(const std::vector<SimulatedScan> &simulations);
 
+// What a cohort with a known effect says about a scan, on the scan's grid.
+struct Truth {
+  explicit Truth(cw_context *context) : log_jacobian(context), mask(context), region(context) {}
+  Volume log_jacobian, mask, region;  // region: without samples where the table names none
+};
+// Reads a scan's truth for maps on `grid`; false where there is none, or (with a warning) where the mask holds none or
+// all of the region.
+bool read_truth(Context &context, const Scan &scan, const cw_volume &like, Truth &truth);
+// {"n", "mean", "sd", "low", "high"} of figures; null for what is not known.
+Json summary_json(const cw_summary &summary);
+Json summary_json(const std::vector<double> &values);
+
 // log J against the truth (injection against +truth, removal against -truth): a row a scan, then the mean as a Json.
 // Null where no scan has a truth.
 Json score_truth(Context &context, const std::vector<SimulatedScan> &simulations, Rows &rows);

@@ -40,6 +40,8 @@ int run(int argc, char **argv) {
   add_train_simulator(program);
   add_simulate(program);
   add_jacobian(program);
+  add_saliency(program);
+  add_sanity(program);
   add_group(program);
   add_report(program);
   if (argc < 2) {
