@@ -73,27 +73,57 @@ typedef struct range {
   float low, high;
 } range;
 
-static range sum_terms(const terms *t, float *out, double *total) {
+/* One channel's terms g x, or g bias. */
+CW_CLONES static float add_channel(size_t n, const float *restrict g, const float *restrict x, float bias, cw_sign sign,
+                                   float *restrict out, float low_high[2]) {
+  float total = 0, low = low_high[0], high = low_high[1];
+#pragma omp simd reduction(+ : total) reduction(min : low) reduction(max : high)
+  for (size_t i = 0; i < n; i++) {
+    const float term = g[i] * (x ? x[i] : bias);
+    const float positive = term > 0 ? term : 0;
+    const float kept = sign == CW_SIGNED ? term : sign == CW_POSITIVE ? positive : fabsf(term);
+    total += term;
+    out[i] += kept;
+    low = kept < low ? kept : low;
+    high = kept > high ? kept : high;
+  }
+  low_high[0] = low;
+  low_high[1] = high;
+  return total;
+}
+
+/* Blocks of positions side by side, channels in order: sums do not depend on the threads. */
+static range sum_terms(const terms *t, float *out, double *total, int threads) {
+  (void)threads; /* without OpenMP */
+  enum { BLOCKS = 32 };
   range r = {INFINITY, -INFINITY};
-  memset(out, 0, t->view.volume * sizeof *out);
-  for (int c = 0; c < t->view.channels; c++) {
-    const float *g = t->g + (size_t)c * t->view.volume, *x = t->x ? t->x + (size_t)c * t->view.volume : NULL;
-    double sum = 0;
-    for (size_t i = 0; i < t->view.volume; i++) {
-      const float term = g[i] * (x ? x[i] : t->bias[c]), kept = with_sign(term, t->sign);
-      sum += term;
-      out[i] += kept;
-      r.low = fminf(r.low, kept);
-      r.high = fmaxf(r.high, kept);
+  double sums[BLOCKS] = {0};
+  float ends[BLOCKS][2];
+  const size_t volume = t->view.volume;
+  CW_PARALLEL(BLOCKS, threads)
+  for (int b = 0; b < BLOCKS; b++) {
+    const size_t from = volume * (size_t)b / BLOCKS, n = volume * (size_t)(b + 1) / BLOCKS - from;
+    ends[b][0] = INFINITY;
+    ends[b][1] = -INFINITY;
+    memset(out + from, 0, n * sizeof *out);
+    for (int c = 0; c < t->view.channels; c++) {
+      const size_t at = (size_t)c * volume + from;
+      for (size_t i = 0; i < n; i += 1024)
+        sums[b] += add_channel(n - i < 1024 ? n - i : 1024, t->g + at + i, t->x ? t->x + at + i : NULL,
+                               t->x ? 0 : t->bias[c], t->sign, out + from + i, ends[b]);
     }
-    *total += sum;
+  }
+  for (int b = 0; b < BLOCKS; b++) {
+    *total += sums[b];
+    r.low = fminf(r.low, ends[b][0]);
+    r.high = fmaxf(r.high, ends[b][1]);
   }
   return r;
 }
 
 static void add_terms(cw_saliency *s, const terms *t, bool has_map, float *map, double *total) {
   float *out = s->layer_map;
-  const range r = sum_terms(t, out, total);
+  const range r = sum_terms(t, out, total, s->threads);
   if (!has_map)
     return;
   if (t->sign == CW_SIGNED) {

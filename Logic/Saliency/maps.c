@@ -1,5 +1,5 @@
-/* Maps of a scan: one forward pass, then one pass back for each rule that the requests ask for; methods that look at
- * more than one input run the same plan again. */
+/* Maps of a scan: one forward pass, then one pass back for each rule that the requests ask for.  Methods that look at
+ * more than one input use a plan that keeps nothing. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,7 +108,7 @@ static void explain(const run *r, int index) {
              what, request->sign == CW_POSITIVE ? "is positive where the method aggregates" : "is left");
 }
 
-/* Notes on a finished map; the plan is at the image if it was computed from it alone. */
+/* Notes on a finished map. */
 static void finish(const run *r, int index, double y) {
   cw_saliency *s = r->s;
   cw_saliency_note *note = &r->notes[index];
@@ -117,8 +117,6 @@ static void finish(const run *r, int index, double y) {
   note->empty = is_zero(r->maps[index], s->samples);
   if (s->quiet || (note->finite && !note->empty))
     return;
-  if (is_sampled(&s->requests[index]))
-    forward(r, r->image);
   explain(r, index);
   cw_warn(r->context, "saliency: %s.", note->reason);
 }
@@ -189,11 +187,24 @@ static void one_pass(const run *r, int first, double y) {
 
 /* ---- methods of several ---- */
 
-/* Adds the input's gradient to the sum. */
-static void add_gradient(const run *r, float *sum) {
-  cw_backward pass = {0};
-  backward(r, &pass);
-  cw_pass((int64_t)r->s->samples, cw_plan_gradient(r->s->plan, r->s->image), true, sum, r->s->threads);
+/* y of another input than the scan, by the plan that keeps nothing. */
+static double sample_forward(const run *r, const float *image) {
+  cw_saliency *s = r->s;
+  memcpy(cw_plan_data(s->sampler, s->image), image, s->samples * sizeof *image);
+  cw_plan_forward(s->sampler);
+  const float y = cw_plan_data(s->sampler, s->logits)[r->output.index];
+  return r->output.negative ? -y : y;
+}
+
+/* Adds dy/dx there to the sum. */
+static void add_gradient(const run *r, const float *image, float *sum) {
+  cw_saliency *s = r->s;
+  sample_forward(r, image);
+  float *start = cw_plan_gradient(s->sampler, s->logits);
+  memset(start, 0, (size_t)s->outputs * sizeof *start);
+  start[r->output.index] = r->output.negative ? -1.0f : 1.0f;
+  cw_plan_backward(s->sampler);
+  cw_pass((int64_t)s->samples, cw_plan_gradient(s->sampler, s->image), true, sum, s->threads);
 }
 
 /* Noise of copy `sample`: each slice its own stream, so that slices can be drawn side by side. */
@@ -221,8 +232,7 @@ static cw_status smoothgrad(const run *r, int index) {
   memset(map, 0, s->samples * sizeof *map);
   for (int n = 0; n < request->samples; n++) {
     add_noise(s, request, n, r->image, sd, s->copy);
-    forward(r, s->copy);
-    add_gradient(r, map);
+    add_gradient(r, s->copy, map);
     CW_TRY(cw_progress(r->context, "smoothgrad", (double)(n + 1) / request->samples));
   }
   for (size_t i = 0; i < s->samples; i++)
@@ -240,14 +250,13 @@ static cw_status integrated(const run *r, int index, double y) {
     const float share = ((float)n + 0.5f) / (float)request->samples;
     for (size_t i = 0; i < s->samples; i++)
       s->copy[i] = share * r->image[i];
-    forward(r, s->copy);
-    add_gradient(r, map);
+    add_gradient(r, s->copy, map);
     CW_TRY(cw_progress(r->context, "integrated gradients", (double)(n + 1) / request->samples));
   }
   for (size_t i = 0; i < s->samples; i++)
     map[i] *= r->image[i] / (float)request->samples;
   memset(s->copy, 0, s->samples * sizeof *s->copy);
-  r->notes[index].gap = y - forward(r, s->copy) - cw_sum((int64_t)s->samples, map);
+  r->notes[index].gap = y - sample_forward(r, s->copy) - cw_sum((int64_t)s->samples, map);
   apply_sign(request->sign, s->samples, map);
   return CW_OK;
 }

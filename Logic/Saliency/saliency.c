@@ -177,6 +177,9 @@ static cw_status allocate(cw_context *context, cw_saliency *s) {
   CW_TRY(cw_plan_create(context, s->graph, &options, &s->plan));
   if (!cw_plan_gradient(s->plan, s->image))
     return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: the output does not depend on the image");
+  options.keep_values = false;
+  if (any_of(s, CW_SALIENCY_SMOOTHGRAD) || any_of(s, CW_SALIENCY_INTEGRATED_GRADIENTS))
+    CW_TRY(cw_plan_create(context, s->graph, &options, &s->sampler));
   if (any_of(s, CW_SALIENCY_LRP) || any_of(s, CW_SALIENCY_FULLGRAD))
     CW_TRY(cw_lrp_allocate(context, s));
   return any_of(s, CW_SALIENCY_OCCLUSION) ? cw_occlusion_allocate(context, s) : CW_OK;
@@ -246,6 +249,7 @@ void cw_saliency_free(cw_context *context, cw_saliency *s) {
   if (!s)
     return;
   cw_plan_free(context, s->plan);
+  cw_plan_free(context, s->sampler);
   cw_plan_free(context, s->occlusion);
   cw_release(context, s->requests);
   cw_release(context, s->live);
@@ -261,8 +265,8 @@ void cw_saliency_free(cw_context *context, cw_saliency *s) {
 }
 
 size_t cw_saliency_bytes(const cw_saliency *s) {
-  return cw_plan_bytes(s->plan) + (s->occlusion ? cw_plan_bytes(s->occlusion) : 0) + s->scratch_bytes +
-         3 * s->samples * sizeof(float);
+  return cw_plan_bytes(s->plan) + (s->sampler ? cw_plan_bytes(s->sampler) : 0) +
+         (s->occlusion ? cw_plan_bytes(s->occlusion) : 0) + s->scratch_bytes + 3 * s->samples * sizeof(float);
 }
 
 int cw_saliency_outputs(const cw_saliency *s) {

@@ -24,10 +24,11 @@ struct cw_saliency {
   int threads;
   cw_saliency_request *requests;
   int count;
-  cw_plan *plan; /* keeps all values */
-  bool *live;    /* [nodes]: leads to the logits */
-  int *fold;     /* [nodes]: the batch norm that a convolution is folded with, and the other way round; or -1 */
-  int negated;   /* node that takes the sign of a negative output: the last one that is not merely passed through */
+  cw_plan *plan;    /* keeps all values */
+  cw_plan *sampler; /* for gradients of many inputs: fused, keeps nothing */
+  bool *live;       /* [nodes]: leads to the logits */
+  int *fold;        /* [nodes]: the batch norm that a convolution is folded with, and the other way round; or -1 */
+  int negated;      /* node that takes the sign of a negative output: the last one that is not merely passed through */
   float *copy, *sum, *layer_map; /* [samples] each; the last for a layer's own grid */
   bool *wanted, *done;           /* [count] */
   double *totals;                /* [count] */

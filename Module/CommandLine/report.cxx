@@ -53,7 +53,10 @@ std::string html_safe(const std::string &plain) {
 
 void run_report(Context &context, const ReportRequest &request) {
   ReportSources sources;
-  sources.simulations = simulations_of(context, request.simulations, request.cohort);
+  if (!request.simulations.empty())
+    sources.simulations = simulations_of(context, request.simulations, request.cohort);
+  if (!request.sanity.empty())
+    sources.sanity = read_sanity(request.sanity);
   Model classifier(context), simulator(context);
   if (!request.classifier.empty()) {
     read_model(context, request.classifier, CW_MODEL_CLASSIFIER, classifier);
@@ -88,7 +91,11 @@ void run_report(Context &context, const ReportRequest &request) {
   data["title"] = request.title;
   data["version"] = cw_version();
   data["sign"] = sign_text;
-  data["verdict"] = verdict_part(sources);
+  data["simulated"] = !sources.simulations.empty();
+  data["sanity"] = sources.sanity;
+  data["verdict"] = sources.simulations.empty() ? Json::array() : verdict_part(sources);
+  for (const Json &item : sanity_verdict(sources.sanity))
+    data["verdict"].push_back(item);
   data["figures"] = figures_part(sources);
   data["examples"] = example_part(context, sources, request.examples, request.example_count);
   data["strength"] = strength_part(sources);
@@ -117,7 +124,8 @@ void add_report(Program &program) {
       "counterwarp report --simulations simulations --cohort cohort/participants.tsv --group group --classifier "
       "classifier.onnx --simulator simulator.onnx --out report.html");
   command->add_option("--out", request->out, "The page to write (HTML)")->required();
-  command->add_option("--simulations", request->simulations, "Folder that `simulate` wrote")->required();
+  command->add_option("--simulations", request->simulations, "Folder that `simulate` wrote");
+  command->add_option("--sanity", request->sanity, "Folder that `sanity` wrote: checks of saliency maps");
   command->add_option("--cohort", request->cohort, "The table of the scans");
   command->add_option("--group", request->group, "Folder that `group` wrote: maps, regions, scores, transfer");
   command->add_option("--classifier", request->classifier, "The classifier; its learning curve lies beside it");
@@ -129,6 +137,8 @@ void add_report(Program &program) {
       ->check(CLI::Range(0, 50))
       ->capture_default_str();
   command->callback([&program, request] {
+    if (request->simulations.empty() && request->sanity.empty())
+      throw CLI::RequiredError("--simulations or --sanity");
     program.work = [&program, request] {
       Context context(program.settings);
       run_report(context, *request);

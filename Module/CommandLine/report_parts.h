@@ -12,12 +12,17 @@ struct ReportSources {
   Path group_folder;
   Rows regions;
   Json classifier, simulator;  // the models' provenance, null where not given
+  Json sanity;                 // sanity.json, null without --sanity
   Json transfer;               // by direction, null where no second classifier was given
   Rows classifier_curve, simulator_curve;
 };
 
 // Sentences about whether the explanation can be trusted: {"state": good | poor | open, "text": ..}.
 Json verdict_part(const ReportSources &sources);
+// sanity.json of a folder (or that file), checked for the parts that the page shows.
+Json read_sanity(const Path &folder);
+// Its verdicts in a few sentences.
+Json sanity_verdict(const Json &sanity);
 // Figures by direction: tally, transfer, scores.
 Json figures_part(const ReportSources &sources);
 // Logits along the strength: every held-out scan and their mean, by direction.

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "methods.h"
+#include "report_parts.h"
 #include "wording.h"
 
 namespace program {
@@ -16,14 +17,9 @@ std::string map_name(const std::string &id, const Method &method) {
 Json sanity_of(Context &context, const SaliencyRequest &request, const std::string &model_print) {
   if (request.sanity.empty())
     return nullptr;
-  Path file = request.sanity;
-  if (std::filesystem::is_directory(file))
-    file /= "sanity.json";
-  const Json json = read_json(file);
-  if (!json.contains("model_fingerprint") || !json.contains("methods"))
-    throw Failure(file.string() + ": is not written by `counterwarp sanity`.");
+  const Json json = read_sanity(request.sanity);
   if (json["model_fingerprint"] != model_print) {
-    context.warn(file.string() + ": is about another classifier; its verdicts are left out.");
+    context.warn(request.sanity + ": is about another classifier; its verdicts are left out.");
     return nullptr;
   }
   return json["methods"];

@@ -76,7 +76,7 @@
           y: { type: (options && options.scale) || "linear", title: { display: true, text: y } },
         },
         plugins: {
-          legend: { display: datasets.length < 6, position: "bottom",
+          legend: { display: datasets.length < 6 || Boolean(options && options.legend), position: "bottom",
                     labels: { boxWidth: 16, boxHeight: 2 } },
           tooltip: { callbacks: { title: (items) => items[0].dataset.label,
                                   label: (item) => x + " " + plain(item.parsed.x) + ": " + plain(item.parsed.y, 4) } },
@@ -228,6 +228,54 @@
     }
   }
 
+  // ---- saliency maps: the checks, where they point, what they are worth to the classifier
+  if (data.sanity) {
+    const part = data.sanity, layers = part.layers.slice().reverse();
+    const positive = (name) => /positive|absolute|zplus|alpha|composite/.test(name);
+    const interval = (s) => (s && known(s.mean) ? plain(s.mean, 2) + (known(s.low) ? " (" + plain(s.low, 2) + " to " + plain(s.high, 2) + ")" : "") : "n/a");
+    const node = section("Which saliency maps depend on the classifier", part.rule);
+    node.append(table(
+      ["Method", "Depends on the weights?", "Head re-drawn", "SSIM", "Unrelated maps", "Depends on the output?", "Maps of two outputs", "By construction"],
+      part.methods.map((m) => [m.method, m.on_weights, interval(m.cascade[m.head].absolute_rank), interval(m.cascade[m.head].ssim),
+        interval(m.unrelated.absolute_rank), m.on_output + (m.output_by_construction ? " (by construction)" : ""),
+        interval(m.output.signed_rank), m.by_construction || ""])));
+    node.append(make("p", { class: "note", text: part.scans.length + " held-out scans; in brackets 95 % intervals of the mean. Below: magnitudes against those of the trained classifier as layers are re-drawn from the output down (" + layers.join(", ") + ")." }));
+    const columns = make("div", { class: "columns" });
+    node.append(columns);
+    const palette = [blue, red, "#2e8a6b", "#8a5bb0", "#b07d1e", "#1e8fb0", grey, "#b04a7d", "#5f8a2e", "#444f9e", "#9e6a44", "#7d7d2e"];
+    for (const [title, kind] of [["Signed forms", false], ["Positive and absolute forms", true]]) {
+      const sets = part.methods.filter((m) => positive(m.method) === kind).map((m, i) => line(m.method,
+        [{ x: 0, y: 1 }, ...m.cascade.slice().reverse().map((f, k) => ({ x: k + 1, y: f.absolute_rank.mean }))], palette[i % palette.length], 2));
+      if (!sets.length) continue;
+      const box = make("div", {}, make("h3", { text: title }));
+      columns.append(box);
+      chart(box, "line", sets, "layers re-drawn", "rank correlation of magnitudes", { legend: true, label: title + ": similarity as layers are re-drawn" });
+    }
+    if (part.localisation) {
+      const place = section("Where the maps point, against the known effect",
+        "Magnitudes on held-out patients, inside the scored region; in brackets 95 % intervals of the mean. Smoothed: by one voxel of the model's grid first.");
+      place.append(table(["Map", "n", "ROC area", "average precision", "correlation with the effect", "share inside", "smoothed: average precision", "smoothed: correlation"],
+        part.localisation.map((m) => [m.map, m.plain.auc.n, interval(m.plain.auc), interval(m.plain.average_precision),
+          interval(m.plain.normalised_correlation), interval(m.plain.mass_inside), interval(m.smoothed.average_precision),
+          interval(m.smoothed.normalised_correlation)])));
+    }
+    if (part.faithfulness) {
+      const faith = section("What the classifier makes of the maps",
+        "Deletion puts the mean training scan in place of the voxels that a map ranks first, insertion the other way round. Areas are parts of the way from the output for the mean scan (0) to that for the image (1): deletion is better the lower, insertion the higher.");
+      faith.append(table(["Method", "n", "deletion", "insertion"],
+        part.faithfulness.methods.map((m) => [m.method, m.deletion_area.n, interval(m.deletion_area), interval(m.insertion_area)])));
+      const charts = make("div", { class: "columns" });
+      faith.append(charts);
+      for (const which of ["deletion", "insertion"]) {
+        const box = make("div", {}, make("h3", { text: which === "deletion" ? "Deletion" : "Insertion" }));
+        charts.append(box);
+        chart(box, "line", part.faithfulness.methods.map((m, i) => line(m.method,
+          m[which].map((y, k) => ({ x: part.faithfulness.share[k], y })), palette[i % palette.length], 2)),
+          "share of the voxels", "logit of the called class", { legend: true, min: 0, max: 1, label: which + " curves" });
+      }
+    }
+  }
+
   // ---- learning curves: columns that differ only in what they were measured on share a chart
   for (const [who, title] of [["classifier", "Learning curves of the classifier"], ["simulator", "Learning curves of the simulator"]]) {
     const { columns, rows } = data.curves[who];
@@ -254,8 +302,8 @@
   // ---- how to read
   {
     const node = section("How to read it");
-    node.append(make("p", { text: data.sign }));
-    node.append(make("p", { text: "A scan that moves the right way proves little by itself: the worst deformations do that too. What tells is whether a second classifier, trained apart, is moved by the same images, whether the warp can be undone, and whether nothing folds." }));
+    if (data.simulated) node.append(make("p", { text: data.sign }));
+    if (data.simulated) node.append(make("p", { text: "A scan that moves the right way proves little by itself: the worst deformations do that too. What tells is whether a second classifier, trained apart, is moved by the same images, whether the warp can be undone, and whether nothing folds." }));
     for (const [who, record] of Object.entries(data.models))
       if (record)
         node.append(make("details", {}, make("summary", { text: "Record of the " + who }),

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Measures everything, and prints one TSV row a measurement: name, ours, unit, peer, the peer's figure, ratio (above 1:
 # ours is better).  Figures are the best of several runs; peers do the same work on as many threads in the same run.
-#   COUNTERWARP_BENCHMARK_PYTHON=FILE  a Python with PyTorch (default: python3; without PyTorch its columns stay empty)
+#   COUNTERWARP_BENCHMARK_PYTHON=FILE  a Python with PyTorch, and captum and grad-cam for saliency (default: python3;
+#                                      what it lacks leaves columns empty)
 #   COUNTERWARP_BENCHMARK_QUICK=1      no sizes but 64, no torch.compile
 # Programs beside bench_*.c print "name <tab> figure <tab> unit" rows, or with a leading "peer" column the peer's.
 set -eu
@@ -54,6 +55,14 @@ if [ -z "${COUNTERWARP_BENCHMARK_QUICK:-}" ]; then
     done
   done
 fi
+captum=$torch
+"$python" -c "import captum, pytorch_grad_cam" 2>/dev/null || captum=0
+for method in gradient gradient-x-input guided-backprop gradcam gradcam-plusplus fullgrad rectgrad lrp-epsilon lrp-zplus \
+  smoothgrad integrated-gradients occlusion; do
+  collect "$programs/bench_saliency" 64 $method
+  [ "$captum" = 0 ] ||
+    collect env MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 "$python" Testing/Benchmark/peer_captum.py 64 $method
+done
 [ ! -x "$programs/warp_itk" ] || collect "$programs/warp_itk"
 
 # Joins ours and the peers' rows by name and unit.  Rates are also set against the machine's own.

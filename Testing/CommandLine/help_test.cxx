@@ -6,7 +6,7 @@
 // Every command explains itself, with an example and the words on its use, and succeeds.
 TEST(Help, EveryCommandHasAnExample) {
   for (const char *command : {"cohort", "train-classifier", "classify", "train-simulator", "simulate", "jacobian",
-                              "group", "report", "demo"}) {
+                              "saliency", "sanity", "group", "report", "demo"}) {
     const Outcome help = run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_NE(help.out.find("Example:\n  counterwarp " + std::string(command)), std::string::npos) << command;
@@ -20,7 +20,7 @@ TEST(Help, TheProgramListsItsCommands) {
   const Outcome help = run({"--help"});
   EXPECT_EQ(help.code, 0);
   for (const char *command : {"cohort", "train-classifier", "classify", "train-simulator", "simulate", "jacobian",
-                              "group", "report", "demo", "For research use only."})
+                              "saliency", "sanity", "group", "report", "demo", "For research use only."})
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
 }
 

@@ -62,15 +62,14 @@ class Named(nn.Module):
 
 
 class Classifier(Named):
-    size = 32
-
-    def __init__(self):
+    def __init__(self, size=32):
         super().__init__()
+        self.size = size
         channels, blocks, self.cam = [1, 16, 32, 64, 16], [], []
         for i in range(1, 5):
             conv, norm = self.conv('block%d.conv' % i, *channels[i - 1:i + 1]), self.norm('block%d.norm' % i, channels[i])
             relu = nn.ReLU()
-            blocks += [conv] + ([norm, relu] if i == 3 else [relu, norm]) + ([nn.MaxPool3d(2)] if i < 4 else [])
+            blocks += [conv] + ([norm, relu] if i == 3 else [relu, norm]) + ([nn.MaxPool3d(2)] if i < 4 or size > 32 else [])
             self.cam.append(relu)  # a list, so that it is not a child twice
         self.features = nn.Sequential(*blocks)
         self.flatten = nn.Flatten()
