@@ -27,8 +27,11 @@ cw_value cw_logits_of(const cw_graph *graph) {
 
 cw_status cw_classifier_check(cw_context *context, const cw_graph *graph, int size[3], int *outputs) {
   char text[96];
-  if (cw_graph_input_count(graph) < 1 || cw_graph_output_count(graph) < 1)
-    return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: the graph has no input or no output");
+  if (cw_graph_input_count(graph) != 1 || cw_graph_output_count(graph) < 1)
+    return cw_fail(context, CW_ERROR_ARGUMENT,
+                   "saliency: the graph has %d inputs and %d outputs, expected the image and "
+                   "the logits",
+                   cw_graph_input_count(graph), cw_graph_output_count(graph));
   const cw_shape *image = cw_value_shape(graph, cw_graph_input_at(graph, 0));
   if (image->rank != 5 || image->d[0] != CW_BATCH || image->d[1] != 1) {
     cw_shape_text(image, text);
