@@ -22,7 +22,7 @@ class Preprocess : public ContextTest {
   }
   cw_status Run(const cw_grid &model, const cw_volume &scan, cw_normalization_kind kind, double high = 99.5,
                 const cw_affine *transform = nullptr) {
-    const cw_preprocessing p = {model, kind, high};
+    const cw_preprocessing p = {model, kind, high, 0};
     out.assign(cw_grid_samples(&model), -99);
     return cw_preprocess(context, &p, &scan, transform, out.data());
   }
@@ -165,7 +165,7 @@ class Dataset : public Preprocess {
         scans[i].transform = const_cast<char *>(transform.c_str());
     }
     const cw_table table = {int(images.size()), scans.data()};
-    const cw_preprocessing p = {grid(8, 2), CW_NORMALIZE_NONE, 0};
+    const cw_preprocessing p = {grid(8, 2), CW_NORMALIZE_NONE, 0, 0};
     return cw_dataset_load(context, &table, &p, Reader, &dataset);
   }
   cw_dataset dataset = {};

@@ -328,7 +328,10 @@ inline Tensor resize(const Tensor &x, const cw_attributes &a) {
     Tensor y(shape);
     for (int64_t e = 0; e < y.size(); e++) {
       Index at = index_of(shape, e);
-      const double o = static_cast<double>(at[on]), f = a.factor[axis];
+      // A factor that is the ratio of the sizes is that ratio, not its rounding to float.
+      const double ratio = static_cast<double>(out) / static_cast<double>(in);
+      const bool exact = a.factor[axis] == static_cast<float>(ratio);
+      const double o = static_cast<double>(at[on]), f = exact ? ratio : a.factor[axis];
       double p = (o + 0.5) / f - 0.5;
       if (a.sampling == CW_SAMPLE_ASYMMETRIC)
         p = o / f;

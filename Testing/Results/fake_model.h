@@ -58,7 +58,7 @@ struct FakeModel {
     *model = {};
     model->kind = CW_MODEL_SIMULATOR;
     model->field = field;
-    model->preprocessing = {grid, CW_NORMALIZE_PERCENTILE, 99.5};
+    model->preprocessing = {grid, CW_NORMALIZE_PERCENTILE, 99.5, 0};
     const cw_status status = Fill(context, model);
     if (status != CW_OK)
       cw_model_free(context, model);
