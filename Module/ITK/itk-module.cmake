@@ -1,6 +1,7 @@
-# Counterwarp as a module of ITK's own build: link or copy this folder to Modules/External/Counterwarp of ITK's source and
-# configure with -DModule_Counterwarp=ON -DCounterwarp_DIR=PREFIX/lib/cmake/Counterwarp, where the core is installed.
-itk_module(Counterwarp
+# Counterwarp as a module of ITK's own build: link or copy this folder to Modules/External/ITKCounterwarp of ITK's source
+# and configure with -DModule_ITKCounterwarp=ON -DCounterwarp_DIR=PREFIX/lib/cmake/Counterwarp, where the core is
+# installed.
+itk_module(ITKCounterwarp
   DEPENDS
     ITKCommon
     ITKImageFunction

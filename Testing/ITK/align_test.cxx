@@ -42,7 +42,7 @@ TEST_F(ItkAlign, FindsHeadsThatWereMoved) {
     align->SetModel(model);
     align->Update();
     const cw_affine found = itk::CounterwarpSamples::Affine(*align->GetTransform());
-    EXPECT_LT(Error(found, c.motion), 2) << c.file;  // mm; voxels of 4 mm
+    EXPECT_LT(Error(found, c.motion), 4) << c.file;  // mm: a voxel of the template
     EXPECT_LT(align->GetMetricValue(), -0.3);
     EXPECT_GT(Error(cw_affine_identity(), c.motion), 10);
   }
@@ -77,7 +77,7 @@ TEST_F(ItkAlign, InitialTransformDeterminismAndAbort) {
     EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
     EXPECT_GT(seen.size(), 20u);
     found[run] = itk::CounterwarpSamples::Affine(*align->GetTransform());
-    EXPECT_LT(Error(found[run], motion), 2);
+    EXPECT_LT(Error(found[run], motion), 4);
   }
   EXPECT_EQ(std::memcmp(&found[0], &found[1], sizeof found[0]), 0);
 }

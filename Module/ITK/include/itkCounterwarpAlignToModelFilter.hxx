@@ -146,8 +146,8 @@ double CounterwarpAlignToModelFilter<TInputImage>::RunRegistration(const Pair &p
   optimizer->SetDoEstimateLearningRateOnce(false);
   optimizer->SetDoEstimateLearningRateAtEachIteration(false);
   optimizer->SetLearningRate(2.0);
-  optimizer->SetMinimumStepLength(0.01);
-  optimizer->SetRelaxationFactor(0.6);
+  optimizer->SetMinimumStepLength(0.005);
+  optimizer->SetRelaxationFactor(0.8);
   optimizer->SetGradientMagnitudeTolerance(1e-6);
   optimizer->SetNumberOfIterations(iterations);
   optimizer->SetReturnBestParametersAndValue(true);
