@@ -1,5 +1,6 @@
 // The module CounterwarpSimulate: one volume of the scene in, volumes and a transform out.
 #include "simulations.h"
+#include "slicer_folder.h"
 #include "slicer_module.h"
 
 namespace program {
@@ -10,29 +11,14 @@ struct Outputs {
   std::string image, field, jacobian;
 };
 
-// run_simulate writes a folder; what Slicer asked for takes the names that it gave, the rest goes.
 void simulate_into(Context &context, SimulateRequest request, const Outputs &outputs) {
-  const Path folder = outputs.image + ".part";
-  request.out = folder.string();
-  std::error_code error;
-  try {
-    run_simulate(context, request);
-    const SimulationNames names(scan_of_file(request.scan, "", "").id, request.direction);
-    const auto hand_over = [&](const std::string &name, const std::string &wanted) {
-      if (wanted.empty())
-        return;
-      std::filesystem::rename(folder / name, wanted, error);
-      if (error)
-        throw Failure(wanted + ": cannot be written (" + error.message() + ").");
-    };
-    hand_over(names.field, outputs.field);
-    hand_over(names.jacobian, outputs.jacobian);
-    hand_over(names.image, outputs.image);
-  } catch (...) {
-    std::filesystem::remove_all(folder, error);
-    throw;
-  }
-  std::filesystem::remove_all(folder, error);
+  const WorkFolder folder(outputs.image);
+  request.out = folder.path().string();
+  run_simulate(context, request);
+  const SimulationNames names(scan_of_file(request.scan, "", "").id, request.direction);
+  folder.hand_over(names.field, outputs.field);
+  folder.hand_over(names.jacobian, outputs.jacobian);
+  folder.hand_over(names.image, outputs.image);
 }
 
 }  // namespace

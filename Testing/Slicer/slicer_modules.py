@@ -122,6 +122,17 @@ with tempfile.TemporaryDirectory() as name:
         check(process.returncode == 128 + signal.SIGTERM, f"cancelling ends it ({process.returncode})")
     check(not (folder / "cancelled.onnx").exists(), "no model of a cancelled training")
 
+    saliency = describe("CounterwarpSaliency")
+    scan = next((folder / "cohort").glob("*/*T1w.nii.gz"), None) or next((folder / "cohort").glob("*/*.nii.gz"))
+    for method in ("gradient", "gradcam"):
+        done = run(command("CounterwarpSaliency", saliency, {"input": scan, "output": folder / f"{method}.nii.gz",
+                                                             "model": folder / "classifier.onnx", "method": method}))
+        check(done.returncode == 0 and (folder / f"{method}.nii.gz").exists(),
+              f"CounterwarpSaliency {method} {done.stderr.strip()}")
+    check((folder / "gradient.nii.gz").read_bytes() != (folder / "gradcam.nii.gz").read_bytes(), "methods differ")
+    check_progress(done.stdout, "CounterwarpSaliency")
+    check(not list(folder.glob("*.part")), "no folder is left of a map")
+
     group = describe("CounterwarpGroup")
     done = run(command("CounterwarpGroup", group, {"simulations": folder / "cohort", "out": folder / "group"}))
     check(done.returncode == 1 and "holds" in done.stderr, f"an unfit folder is explained: {done.stderr.strip()}")

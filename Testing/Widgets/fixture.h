@@ -83,7 +83,9 @@ class Files {
     cw_model_free(context_, &model);
     model.kind = CW_MODEL_CLASSIFIER;
     const double origin[3] = {0, 0, 0};
-    model.preprocessing = {cw_grid_cube(32, 3, origin), CW_NORMALIZE_PERCENTILE, 99.5};
+    model.preprocessing.grid = cw_grid_cube(32, 3, origin);
+    model.preprocessing.normalization = CW_NORMALIZE_PERCENTILE;
+    model.preprocessing.high = 99.5;
     need(cw_network_classifier(context_, 32, 1, &model.graph));
     writeModel(classifier(), model);
     cw_model_free(context_, &model);

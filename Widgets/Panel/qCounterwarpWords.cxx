@@ -42,6 +42,12 @@ QString normalization(const cw_preprocessing &p) {
       return tr("divided by their %1th percentile").arg(p.high);
     case CW_NORMALIZE_ZSCORE:
       return tr("mean 0 and standard deviation 1 over tissue");
+    case CW_NORMALIZE_ZSCORE_ALL:
+      return tr("mean 0 and standard deviation 1 over the box");
+    case CW_NORMALIZE_MINMAX:
+      return tr("from 0, the least, to 1, the largest");
+    case CW_NORMALIZE_RANGE:
+      return tr("from 0 at %1 to 1 at %2, clipped").arg(p.low).arg(p.high);
     default:
       return tr("as they are");
   }
