@@ -282,12 +282,14 @@ static void add_fact(char text[320], const char *fact) {
   snprintf(text + at, 320 - at, "%s%s", at ? "; " : "", fact);
 }
 
-/* Where the sign of y goes straight through the method. */
-static bool is_odd(const cw_saliency_request *request) {
-  const cw_saliency_method m = request->method;
-  if (m == CW_SALIENCY_LRP)
-    return request->lrp.dense != CW_LRP_ALPHA_BETA && request->lrp.other != CW_LRP_ALPHA_BETA;
-  return request->sign == CW_SIGNED && m != CW_SALIENCY_GRADCAM_PLUSPLUS;
+/* Where the sign of y goes straight through the method.  LRP is linear in the relevance; only the layer that takes the
+ * sign of y may tell its positive products from its negative ones. */
+static bool is_odd(const cw_saliency *s, const cw_saliency_request *request) {
+  if (request->method == CW_SALIENCY_LRP) {
+    const bool dense = s->negated >= 0 && cw_graph_node_at(s->graph, s->negated).op == CW_OP_GEMM;
+    return (dense ? request->lrp.dense : request->lrp.other) != CW_LRP_ALPHA_BETA;
+  }
+  return request->sign == CW_SIGNED && request->method != CW_SALIENCY_GRADCAM_PLUSPLUS;
 }
 
 static void known_facts(const cw_sanity *s, const cw_saliency_request *request, bool *on_output, char text[320]) {
@@ -297,8 +299,8 @@ static void known_facts(const cw_sanity *s, const cw_saliency_request *request, 
                     m == CW_SALIENCY_INTEGRATED_GRADIENTS || m == CW_SALIENCY_OCCLUSION || m == CW_SALIENCY_GRADCAM ||
                     m == CW_SALIENCY_FULLGRAD;
   text[0] = 0;
-  *on_output = one && (is_odd(request) || (request->sign == CW_ABSOLUTE && last));
-  if (one && is_odd(request))
+  *on_output = one && (is_odd(s->saliency, request) || (request->sign == CW_ABSOLUTE && last));
+  if (one && is_odd(s->saliency, request))
     add_fact(text, "the map of -y is the negative of the map of y");
   if (one && request->sign == CW_ABSOLUTE && last)
     add_fact(text, "the map of -y is the map of y: the sign is taken off where the map is summed");
