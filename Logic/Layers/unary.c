@@ -3,7 +3,7 @@
 
 #include "Layers/layer.h"
 
-/* VALUE: of x, alpha, beta.  SLOPE: of `v`, which is x or y as `kept` says. */
+/* VALUE: of x, alpha, beta.  SLOPE: of v, which is y where keeps_output, else x. */
 #define FUNCTION(lower, title, infer_it, keeps_output, VALUE, SLOPE) \
   CW_CLONES static void lower##_value(int64_t n, float alpha, float beta, const float *px, float *y) { \
     (void)alpha, (void)beta; \
