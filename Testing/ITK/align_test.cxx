@@ -48,8 +48,8 @@ TEST_F(ItkAlign, FindsHeadsThatWereMoved) {
   }
 }
 
-// From a given start, again to the same bits; stopped in the middle, and again.
-TEST_F(ItkAlign, InitialTransformDeterminismAndAbort) {
+// From a given start; on other work units the same within a tenth of a voxel; stopped in the middle, and again.
+TEST_F(ItkAlign, InitialTransformRepeatAndAbort) {
   const cw_affine motion = Motion(0.1, 0.05, -0.1, 1.03, 40);
   auto scan = Read<Bytes>(kBrain);
   Move(scan.GetPointer(), motion);
@@ -63,6 +63,7 @@ TEST_F(ItkAlign, InitialTransformDeterminismAndAbort) {
     align->SetInput(scan);
     align->SetModel(model);
     align->SetInitialTransform(start);
+    align->SetNumberOfWorkUnits(1 + 2 * unsigned(run));
     const auto observer = align->AddObserver(itk::ProgressEvent(), [&](const itk::EventObject &) {
       if (align->GetProgress() > 0.6)
         align->AbortGenerateDataOn();
@@ -79,7 +80,7 @@ TEST_F(ItkAlign, InitialTransformDeterminismAndAbort) {
     found[run] = itk::CounterwarpSamples::Affine(*align->GetTransform());
     EXPECT_LT(Error(found[run], motion), 4);
   }
-  EXPECT_EQ(std::memcmp(&found[0], &found[1], sizeof found[0]), 0);
+  EXPECT_LT(Error(found[0], found[1]), 0.4);
 }
 
 TEST_F(ItkAlign, Refusals) {

@@ -25,9 +25,11 @@ namespace itk {
  *
  * Regions: the whole scan is needed.
  *
- * Limitations: the same bits need the same number of work units.  It can be aborted after each iteration, but not while
- * the registration smooths the scan (a second or so).  The result warns (in the manner of
- * CounterwarpClassifyImageFilter) where the aligned scan still looks unlike the template.
+ * A result that still looks unlike the template gives a warning.
+ *
+ * Limitations: two runs agree within a fraction of a voxel, not to the bit (threads of ITK's metric add their parts in
+ * the order in which they end).  It can be aborted after each iteration, but not while the registration smooths the
+ * scan (a second or so).
  *
  * \ingroup ITKCounterwarp
  */
