@@ -254,7 +254,8 @@ void cw_plan_free(cw_context *context, cw_plan *plan);
 /* Bytes of activations, gradients and workspace. */
 size_t cw_plan_bytes(const cw_plan *plan);
 
-/* Samples of an input, a kept output, or (keep_all, keep_values) any activation: [batch][...].  NULL if the plan does not keep it.
+/* Samples of an input, a kept output, or (keep_all, keep_values) any activation: [batch][...].  NULL if the plan does
+ * not keep it.
  */
 float *cw_plan_data(const cw_plan *plan, cw_value value);
 /* Gradient: of an output (set by the caller before backward), of a wanted input, of a parameter (summed over the batch

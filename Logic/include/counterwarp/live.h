@@ -38,7 +38,7 @@ cw_status cw_live_preview(cw_context *context, cw_live *live, double strength, f
 cw_status cw_live_curve(cw_context *context, cw_live *live, double strength[CW_CURVE_POINTS],
                         double logit[CW_CURVE_POINTS]);
 
-/* cw_simulate_strength on the prepared scan: everything at the scan's own resolution; the curve is cw_live_curve's.  The
+/* cw_simulate_strength on the prepared scan: everything at the scan's own resolution; the curve is cw_live_curve's. The
  * volumes are of the calling context, which need not be the one that `live` was created with. */
 cw_status cw_live_simulate(cw_context *context, cw_live *live, double strength, cw_simulation *simulation);
 

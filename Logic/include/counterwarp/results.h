@@ -101,7 +101,7 @@ typedef struct cw_score {
   double normalised_correlation; /* Pearson of |map| and |truth|; likewise */
   double average_precision;      /* of |map| for mask, ties as one threshold */
   double auc;                    /* ROC, ties averaged */
-  double mass_inside;            /* share of the region's sum of |map| that lies in the mask; 0 where the map is empty */
+  double mass_inside; /* share of the region's sum of |map| that lies in the mask; 0 where the map is empty */
 } cw_score;
 /* CW_ERROR_NUMERIC for NaN or Inf inside the region, CW_ERROR_ARGUMENT if the region is empty or the mask holds none or
  * all of it.  O(samples) by a radix sort; 8 bytes a voxel of the region are allocated. */

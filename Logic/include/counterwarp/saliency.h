@@ -88,9 +88,9 @@ void cw_saliency_name(const cw_saliency_request *request, char name[64]);
 typedef struct cw_saliency cw_saliency;
 
 /* Plans for all requests at once: they share one forward pass and its memory.  graph: its input is the image
- * [N,1,D,H,W], its first output the logits [N,C]; it must outlive the result, and its parameters may change between calls.
- * CW_ERROR_ARGUMENT for settings out of range, CW_ERROR_SHAPE for another image, CW_ERROR_UNSUPPORTED where a method
- * has no rule for a node, whose name and operator the message gives. */
+ * [N,1,D,H,W], its first output the logits [N,C]; it must outlive the result, and its parameters may change between
+ * calls. CW_ERROR_ARGUMENT for settings out of range, CW_ERROR_SHAPE for another image, CW_ERROR_UNSUPPORTED where a
+ * method has no rule for a node, whose name and operator the message gives. */
 cw_status cw_saliency_create(cw_context *context, const cw_graph *graph, const cw_saliency_request *requests, int count,
                              cw_saliency **saliency);
 void cw_saliency_free(cw_context *context, cw_saliency *saliency);
