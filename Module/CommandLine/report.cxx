@@ -75,6 +75,8 @@ void run_report(Context &context, const ReportRequest &request) {
     sources.group = read_json(sources.group_folder / "group.json");
     if (std::filesystem::exists(sources.group_folder / "regions.tsv") && sources.group.contains("atlas"))
       sources.regions = read_tsv(sources.group_folder / "regions.tsv");
+    if (std::filesystem::exists(sources.group_folder / "proof.tsv"))
+      sources.proof = read_tsv(sources.group_folder / "proof.tsv");
     if (sources.group.contains("transfer"))
       sources.transfer = sources.group["transfer"];
   }
@@ -100,6 +102,7 @@ void run_report(Context &context, const ReportRequest &request) {
   data["examples"] = example_part(context, sources, request.examples, request.example_count);
   data["strength"] = strength_part(sources);
   data["maps"] = map_part(context, sources, request.simulator.empty() ? nullptr : simulator.get());
+  data["proof"] = proof_part(sources);
   data["regions"] = region_part(sources);
   data["curves"] = {{"classifier", curve_part(sources.classifier_curve)},
                     {"simulator", curve_part(sources.simulator_curve)}};

@@ -171,6 +171,18 @@ Json region_part(const ReportSources &sources) {
   return part;
 }
 
+Json proof_part(const ReportSources &sources) {
+  Json part = Json::array();
+  for (const auto &row : sources.proof.rows)
+    part.push_back({{"direction", word(sources.proof, row, "direction")},
+                    {"figure", word(sources.proof, row, "figure")},
+                    {"value", finite(cell(sources.proof, row, "value"))},
+                    {"low", finite(cell(sources.proof, row, "low_95"))},
+                    {"high", finite(cell(sources.proof, row, "high_95"))},
+                    {"meaning", word(sources.proof, row, "meaning")}});
+  return part;
+}
+
 Json curve_part(const Rows &curve) {
   Json part;
   part["columns"] = curve.columns;

@@ -10,7 +10,7 @@ struct ReportSources {
   std::vector<SimulatedScan> simulations;
   Json group;  // group.json, null without --group
   Path group_folder;
-  Rows regions;
+  Rows regions, proof;
   Json classifier, simulator;  // the models' provenance, null where not given
   Json sanity;                 // sanity.json, null without --sanity
   Json transfer;               // by direction, null where no second classifier was given
@@ -28,6 +28,8 @@ Json figures_part(const ReportSources &sources);
 // Logits along the strength: every held-out scan and their mean, by direction.
 Json strength_part(const ReportSources &sources);
 Json region_part(const ReportSources &sources);
+// proof.tsv, row by row.
+Json proof_part(const ReportSources &sources);
 Json curve_part(const Rows &curve);
 
 // Before, after and change of volume of some scans, in three planes.

@@ -198,6 +198,19 @@
     }
   }
 
+  // ---- proof where no truth is known
+  if (data.proof.length) {
+    const node = section("What speaks for it, and what against",
+      "Held-out scans; in brackets the 95 % interval. No truth is needed for these figures, and each of them can come out badly.");
+    const figures = [...new Set(data.proof.map((r) => r.figure))];
+    const cell = (figure, direction) => {
+      const r = data.proof.find((row) => row.figure === figure && row.direction === direction);
+      return r ? plain(r.value) + (known(r.low) ? " (" + plain(r.low) + " to " + plain(r.high) + ")" : "") : "n/a";
+    };
+    node.append(table(["", names.inject, names.remove, "What it means"], figures.map((f) => [f.replace(/_/g, " "),
+      cell(f, "inject"), cell(f, "remove"), make("span", { class: "words", text: data.proof.find((r) => r.figure === f).meaning })])));
+  }
+
   // ---- regions
   if (Object.keys(data.regions).length) {
     const node = section("Regions",

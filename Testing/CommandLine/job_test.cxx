@@ -89,6 +89,7 @@ void expect_page(const Path &file) {
   }
   EXPECT_EQ(data["maps"]["directions"].size(), 2u);
   EXPECT_GE(data["curves"]["classifier"]["rows"].size(), 1u);
+  EXPECT_EQ(data["proof"].size(), 24u) << "twelve figures, two directions";
   EXPECT_GE(data["curves"]["simulator"]["rows"].size(), 1u);
 }
 
