@@ -48,7 +48,7 @@ class Head : public testing::Test {
     std::vector<float> mean(n);
     const cw_volume scan{itk::CounterwarpSamples::Grid(brain, brain->GetLargestPossibleRegion()), 1,
                          brain->GetBufferPointer()};
-    const cw_preprocessing preprocessing{fake.grid, CW_NORMALIZE_PERCENTILE, 99.5};
+    const cw_preprocessing preprocessing{fake.grid, CW_NORMALIZE_PERCENTILE, 99.5, 0};
     EXPECT_EQ(cw_preprocess(context, &preprocessing, &scan, nullptr, mean.data()), CW_OK);
     cw_context_free(context);
     write_model(fake, folder.name("model.onnx"), mean);
