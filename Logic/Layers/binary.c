@@ -75,45 +75,43 @@ static cw_status prelu_infer(cw_context *context, const cw_attributes *attribute
                                      : cw_fail(context, CW_ERROR_SHAPE, "the slopes have more elements than the input");
 }
 
+static void forward_run(const cw_call *call, const cw_broadcast *b, const void *user, int64_t i, int64_t run,
+                        const int64_t at[3]) {
+  const value_part *part = user;
+  const int last = b->rank - 1;
+  (*part)(run, call->in[0] + at[0], b->stride[0][last], call->in[1] + at[1], b->stride[1][last], call->out + i);
+}
+
 static void forward(const cw_call *call, value_part part) {
   const cw_broadcast b = cw_broadcast_of(&call->out_shape, call->in_shape, 2);
-  const int64_t n = cw_elements(&call->out_shape), parts = cw_parts(n), *sa = b.stride[0], *sb = b.stride[1];
-  const int last = b.rank - 1;
-  CW_PARALLEL(parts, call->threads)
-  for (int64_t p = 0; p < parts; p++) {
-    const int64_t end = p * CW_PART + cw_part_length(n, p);
-    for (int64_t i = p * CW_PART, run; i < end; i += run) {
-      int64_t at[3];
-      run = cw_broadcast_run(&b, i, end - i);
-      cw_broadcast_at(&b, i, at);
-      part(run, call->in[0] + at[0], sa[last], call->in[1] + at[1], sb[last], call->out + i);
-    }
-  }
+  cw_broadcast_each(call, &b, cw_elements(&call->out_shape), forward_run, &part);
+}
+
+typedef struct slope {
+  slope_part part;
+  bool add;
+  float *g;
+} slope;
+
+static void backward_run(const cw_call *call, const cw_broadcast *b, const void *user, int64_t i, int64_t run,
+                         const int64_t at[3]) {
+  const slope *s = user;
+  const int last = b->rank - 1;
+  /* Sums and differences keep no operands; their parts read none. */
+  const float *const pa = call->in[0] ? call->in[0] : call->grad_out;
+  const float *const pb = call->in[1] ? call->in[1] : call->grad_out;
+  s->part(run, pa + at[0], b->stride[0][last], pb + at[1], b->stride[1][last], call->grad_out + i, s->add, s->g + i);
 }
 
 /* Gradient to one operand; where it repeats, by way of the workspace. */
 static void backward_to(const cw_call *call, const cw_broadcast *b, int operand, slope_part part) {
   if (!call->grad_in[operand])
     return;
-  const int64_t n = cw_elements(&call->out_shape), parts = cw_parts(n);
-  const bool whole = cw_broadcast_whole(b, operand), add = whole && call->accumulate[operand];
-  float *g = whole ? call->grad_in[operand] : call->workspace;
-  const int last = b->rank - 1;
-  /* Sums and differences keep no operands; their parts read none. */
-  const float *const pa = call->in[0] ? call->in[0] : call->grad_out;
-  const float *const pb = call->in[1] ? call->in[1] : call->grad_out;
-  CW_PARALLEL(parts, call->threads)
-  for (int64_t p = 0; p < parts; p++) {
-    const int64_t end = p * CW_PART + cw_part_length(n, p);
-    for (int64_t i = p * CW_PART, run; i < end; i += run) {
-      int64_t at[3];
-      run = cw_broadcast_run(b, i, end - i);
-      cw_broadcast_at(b, i, at);
-      part(run, pa + at[0], b->stride[0][last], pb + at[1], b->stride[1][last], call->grad_out + i, add, g + i);
-    }
-  }
+  const bool whole = cw_broadcast_whole(b, operand);
+  const slope s = {part, whole && call->accumulate[operand], whole ? call->grad_in[operand] : call->workspace};
+  cw_broadcast_each(call, b, cw_elements(&call->out_shape), backward_run, &s);
   if (!whole)
-    cw_broadcast_reduce(b, operand, g, call->accumulate[operand], call->grad_in[operand], call->threads);
+    cw_broadcast_reduce(b, operand, s.g, call->accumulate[operand], call->grad_in[operand], call->threads);
 }
 
 static void backward(const cw_call *call, slope_part to_a, slope_part to_b) {
@@ -159,48 +157,40 @@ OPERATOR(less, "Less", binary_infer, 0)
 
 /* ---- where ---- */
 
+static void where_forward_run(const cw_call *call, const cw_broadcast *b, const void *user, int64_t i, int64_t run,
+                              const int64_t at[3]) {
+  const int last = b->rank - 1;
+  (void)user;
+  for (int64_t k = 0; k < run; k++) {
+    const bool first = call->in[0][at[0] + k * b->stride[0][last]] != 0;
+    call->out[i + k] = call->in[1 + !first][at[1 + !first] + k * b->stride[1 + !first][last]];
+  }
+}
+
 static void where_forward(const cw_call *call) {
   const cw_broadcast b = cw_broadcast_of(&call->out_shape, call->in_shape, 3);
-  const int64_t n = cw_elements(&call->out_shape), parts = cw_parts(n);
-  const int last = b.rank - 1;
-  CW_PARALLEL(parts, call->threads)
-  for (int64_t p = 0; p < parts; p++) {
-    const int64_t end = p * CW_PART + cw_part_length(n, p);
-    for (int64_t i = p * CW_PART, run; i < end; i += run) {
-      int64_t at[3];
-      run = cw_broadcast_run(&b, i, end - i);
-      cw_broadcast_at(&b, i, at);
-      for (int64_t k = 0; k < run; k++) {
-        const bool first = call->in[0][at[0] + k * b.stride[0][last]] != 0;
-        call->out[i + k] = call->in[1 + !first][at[1 + !first] + k * b.stride[1 + !first][last]];
-      }
-    }
-  }
+  cw_broadcast_each(call, &b, cw_elements(&call->out_shape), where_forward_run, NULL);
+}
+
+/* The gradient where operand *user was chosen, into the workspace. */
+static void where_backward_run(const cw_call *call, const cw_broadcast *b, const void *user, int64_t i, int64_t run,
+                               const int64_t at[3]) {
+  const int operand = *(const int *)user, last = b->rank - 1;
+  float *g = call->workspace;
+  for (int64_t k = 0; k < run; k++)
+    g[i + k] = (call->in[0][at[0] + k * b->stride[0][last]] != 0) == (operand == 1) ? call->grad_out[i + k] : 0;
 }
 
 /* The chosen operand takes the gradient; the condition has none. */
 static void where_backward(const cw_call *call) {
   const cw_broadcast b = cw_broadcast_of(&call->out_shape, call->in_shape, 3);
-  const int64_t n = cw_elements(&call->out_shape), parts = cw_parts(n);
-  const int last = b.rank - 1;
-  float *g = call->workspace;
   if (call->grad_in[0] && !call->accumulate[0])
     cw_clear(cw_elements(&call->in_shape[0]), call->grad_in[0], call->threads);
   for (int operand = 1; operand < 3; operand++) {
     if (!call->grad_in[operand])
       continue;
-    CW_PARALLEL(parts, call->threads)
-    for (int64_t p = 0; p < parts; p++) {
-      const int64_t end = p * CW_PART + cw_part_length(n, p);
-      for (int64_t i = p * CW_PART, run; i < end; i += run) {
-        int64_t at[3];
-        run = cw_broadcast_run(&b, i, end - i);
-        cw_broadcast_at(&b, i, at);
-        for (int64_t k = 0; k < run; k++)
-          g[i + k] = (call->in[0][at[0] + k * b.stride[0][last]] != 0) == (operand == 1) ? call->grad_out[i + k] : 0;
-      }
-    }
-    cw_broadcast_reduce(&b, operand, g, call->accumulate[operand], call->grad_in[operand], call->threads);
+    cw_broadcast_each(call, &b, cw_elements(&call->out_shape), where_backward_run, &operand);
+    cw_broadcast_reduce(&b, operand, call->workspace, call->accumulate[operand], call->grad_in[operand], call->threads);
   }
 }
 

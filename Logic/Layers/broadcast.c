@@ -103,6 +103,20 @@ int64_t cw_broadcast_run(const cw_broadcast *b, int64_t element, int64_t most) {
   return rest < most ? rest : most;
 }
 
+void cw_broadcast_each(const cw_call *call, const cw_broadcast *b, int64_t n, cw_run_visit visit, const void *user) {
+  const int64_t parts = cw_parts(n);
+  CW_PARALLEL(parts, call->threads)
+  for (int64_t p = 0; p < parts; p++) {
+    const int64_t end = p * CW_PART + cw_part_length(n, p);
+    for (int64_t i = p * CW_PART, run; i < end; i += run) {
+      int64_t at[3];
+      run = cw_broadcast_run(b, i, end - i);
+      cw_broadcast_at(b, i, at);
+      visit(call, b, user, i, run, at);
+    }
+  }
+}
+
 /* ---- sums over what repeats ---- */
 
 /* Axes of the result, apart: those that the operand has and those along which it repeats; the last axis in neither. */

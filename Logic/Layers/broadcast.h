@@ -23,6 +23,12 @@ void cw_broadcast_at(const cw_broadcast *b, int64_t element, int64_t offset[3]);
 /* Elements from `element` on to the end of its row, at most `most`. */
 int64_t cw_broadcast_run(const cw_broadcast *b, int64_t element, int64_t most);
 
+/* Calls visit for each run of the result's n elements, in parallel: elements i to i + run - 1, at the operands' offsets
+ * at[], which go on by the last axis's strides. */
+typedef void (*cw_run_visit)(const cw_call *call, const cw_broadcast *b, const void *user, int64_t i, int64_t run,
+                             const int64_t at[3]);
+void cw_broadcast_each(const cw_call *call, const cw_broadcast *b, int64_t n, cw_run_visit visit, const void *user);
+
 /* to (+)= g, shaped as the result, summed over the axes along which the operand repeats. */
 void cw_broadcast_reduce(const cw_broadcast *b, int operand, const float *g, bool accumulate, float *to, int threads);
 

@@ -54,25 +54,20 @@ static void forward(const cw_call *call, bool mean) {
     call->out[i] *= share;
 }
 
+static void backward_run(const cw_call *call, const cw_broadcast *b, const void *user, int64_t i, int64_t run,
+                         const int64_t at[3]) {
+  const float share = *(const float *)user;
+  const int64_t step = b->stride[0][b->rank - 1];
+  float *gx = call->grad_in[0];
+  for (int64_t k = 0; k < run; k++)
+    gx[i + k] = (call->accumulate[0] ? gx[i + k] : 0) + share * call->grad_out[at[0] + k * step];
+}
+
 /* gx = gy of its sum, times `share` */
 static void backward(const cw_call *call, float share) {
   const cw_broadcast b = view_of(call);
-  const int64_t n = cw_elements(&call->in_shape[0]), parts = cw_parts(n), step = b.stride[0][b.rank - 1];
-  float *gx = call->grad_in[0];
-  const bool add = call->accumulate[0];
-  if (!gx)
-    return;
-  CW_PARALLEL(parts, call->threads)
-  for (int64_t p = 0; p < parts; p++) {
-    const int64_t end = p * CW_PART + cw_part_length(n, p);
-    for (int64_t i = p * CW_PART, run; i < end; i += run) {
-      int64_t at[3];
-      run = cw_broadcast_run(&b, i, end - i);
-      cw_broadcast_at(&b, i, at);
-      for (int64_t k = 0; k < run; k++)
-        gx[i + k] = (add ? gx[i + k] : 0) + share * call->grad_out[at[0] + k * step];
-    }
-  }
+  if (call->grad_in[0])
+    cw_broadcast_each(call, &b, cw_elements(&call->in_shape[0]), backward_run, &share);
 }
 
 static void mean_forward(const cw_call *call) {

@@ -16,20 +16,17 @@ static cw_status expand_infer(cw_context *context, const cw_attributes *a, const
              : cw_fail(context, CW_ERROR_SHAPE, "the input has more samples than the shape that it should grow to");
 }
 
+static void expand_run(const cw_call *call, const cw_broadcast *b, const void *user, int64_t i, int64_t run,
+                       const int64_t at[3]) {
+  const int64_t step = b->stride[0][b->rank - 1];
+  (void)user;
+  for (int64_t k = 0; k < run; k++)
+    call->out[i + k] = call->in[0][at[0] + k * step];
+}
+
 static void expand_forward(const cw_call *call) {
   const cw_broadcast b = cw_broadcast_of(&call->out_shape, call->in_shape, 1);
-  const int64_t n = cw_elements(&call->out_shape), parts = cw_parts(n), step = b.stride[0][b.rank - 1];
-  CW_PARALLEL(parts, call->threads)
-  for (int64_t p = 0; p < parts; p++) {
-    const int64_t end = p * CW_PART + cw_part_length(n, p);
-    for (int64_t i = p * CW_PART, run; i < end; i += run) {
-      int64_t at[3];
-      run = cw_broadcast_run(&b, i, end - i);
-      cw_broadcast_at(&b, i, at);
-      for (int64_t k = 0; k < run; k++)
-        call->out[i + k] = call->in[0][at[0] + k * step];
-    }
-  }
+  cw_broadcast_each(call, &b, cw_elements(&call->out_shape), expand_run, NULL);
 }
 
 static void expand_backward(const cw_call *call) {

@@ -10,9 +10,7 @@ void run_classify(Context &context, const ClassifyRequest &request) {
   need_file(request.model, "the model");
   context.check(cw_model_read(context, request.model.c_str(), model.get()));
   const bool from_table = !request.cohort.empty();
-  const std::vector<Scan> scans =
-      from_table ? scans_of_table(context, request.cohort)
-                 : std::vector<Scan>{scan_of_file(request.scan, request.transform, request.participant)};
+  const std::vector<Scan> scans = chosen_scans(context, *model, request);
   Rows table;
   table.columns = {"id", "participant_id", "session_id", "group", "held_out", "logit", "probability", "class"};
   std::vector<float> logits[2];
@@ -20,8 +18,6 @@ void run_classify(Context &context, const ClassifyRequest &request) {
   for (size_t i = 0; i < scans.size(); i++) {
     const Scan &scan = scans[i];
     const auto apart = held_out(*model, scan, from_table);
-    if (request.held_out_only && apart != true)
-      continue;
     context.part("Scans", static_cast<int>(i), static_cast<int>(scans.size()));
     const std::vector<float> input = network_input(context, *model, scan, true);
     float logit;
@@ -36,8 +32,6 @@ void run_classify(Context &context, const ClassifyRequest &request) {
     }
   }
   context.whole();
-  if (table.rows.empty())
-    throw Failure(request.cohort + ": holds no scan that the model's record calls held out.");
   if (request.out.empty()) {
     std::string text;
     const auto line = [&](const std::vector<std::string> &cells) {
@@ -66,16 +60,10 @@ void add_classify(Program &program) {
                                   "counterwarp classify --model classifier.onnx --cohort cohort/participants.tsv");
   command->add_option("--model", request->model, "A classifier, or a simulator (for the classifier inside)")
       ->required();
-  auto *scan = command->add_option("SCAN", request->scan, "A NIfTI image");
-  auto *cohort = command->add_option("--cohort", request->cohort, "A table of scans instead")->excludes(scan);
-  command->add_option("--transform", request->transform, "Affine that aligns the scan to the model")->excludes(cohort);
-  command->add_option("--participant", request->participant, "The scan's participant, to look up in the model's record")
-      ->excludes(cohort);
+  add_scan_options(command, *request);
   command->add_option("--out", request->out, "Write the table to a file instead of standard output");
-  command->add_flag("--held-out-only", request->held_out_only, "Only scans whose subject took no part in training");
   command->callback([&program, request] {
-    if (request->scan.empty() == request->cohort.empty())
-      throw CLI::RequiredError("A SCAN or --cohort");
+    need_scans(*request);
     program.work = [&program, request] {
       Context context(program.settings);
       run_classify(context, *request);

@@ -1,8 +1,22 @@
 #include "commands.h"
 
+#include <new>
+
 #include "files.h"
 
 namespace program {
+
+int guarded(const std::function<int()> &work, const std::function<int(const std::string &, int)> &complain) {
+  try {
+    return work();
+  } catch (const Failure &failure) {
+    return complain(failure.what(), failure.code);
+  } catch (const std::bad_alloc &) {
+    return complain("Out of memory", exit_failure);
+  } catch (const std::exception &error) {
+    return complain(error.what(), exit_failure);
+  }
+}
 
 CLI::Validator within(double low, double high) {
   return CLI::Validator(

@@ -14,6 +14,9 @@
 
 namespace program {
 
+// The exit code of work; what it throws is complained about in one sentence.
+int guarded(const std::function<int()> &work, const std::function<int(const std::string &, int)> &complain);
+
 // A check that a number lies within bounds; NaN does not.
 CLI::Validator within(double low, double high);
 
@@ -78,16 +81,21 @@ struct SimulatorRequest : TrainingRequest {
 };
 void run_train_simulator(Context &context, const SimulatorRequest &request);
 
-struct ClassifyRequest {
-  std::string model, scan, cohort, transform, out, participant;
+// Scans that a model is applied to: one file, or rows of a table.
+struct ScanChoice {
+  std::string scan, cohort, transform, participant, group;
   bool held_out_only = false;
+};
+
+struct ClassifyRequest : ScanChoice {
+  std::string model, out;
 };
 void run_classify(Context &context, const ClassifyRequest &request);
 
-struct SimulateRequest {
-  std::string model, direction, out, scan, cohort, transform, participant, group, convention = "ras";
+struct SimulateRequest : ScanChoice {
+  std::string model, direction, out, convention = "ras";
   double strength = 1;
-  bool held_out_only = false, resume = false;
+  bool resume = false;
 };
 void run_simulate(Context &context, const SimulateRequest &request);
 
@@ -102,9 +110,8 @@ struct MethodOptions {
   double smooth = 0;
 };
 
-struct SaliencyRequest {
-  std::string model, out, scan, cohort, transform, participant, group, sanity;
-  bool held_out_only = false;
+struct SaliencyRequest : ScanChoice {
+  std::string model, out, sanity;
   MethodOptions methods;
 };
 void run_saliency(Context &context, const SaliencyRequest &request);

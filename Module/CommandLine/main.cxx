@@ -1,6 +1,5 @@
 // counterwarp: one program, sub-commands in the manner of git.
 #include <iostream>
-#include <new>
 
 #include "commands.h"
 #include "files.h"
@@ -72,14 +71,5 @@ int run(int argc, char **argv) {
 }  // namespace program
 
 int main(int argc, char **argv) {
-  using namespace program;
-  try {
-    return run(argc, argv);
-  } catch (const Failure &failure) {
-    return complain(failure.what(), failure.code);
-  } catch (const std::bad_alloc &) {
-    return complain("Out of memory", exit_failure);
-  } catch (const std::exception &error) {
-    return complain(error.what(), exit_failure);
-  }
+  return program::guarded([&] { return program::run(argc, argv); }, program::complain);
 }

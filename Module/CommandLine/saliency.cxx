@@ -112,15 +112,7 @@ void run_saliency(Context &context, const SaliencyRequest &request) {
   read_model(context, request.model, CW_MODEL_CLASSIFIER, model);
   const std::string print = fingerprint(request.model);
   const bool from_table = !request.cohort.empty();
-  std::vector<Scan> scans;
-  for (const Scan &scan : from_table
-                              ? scans_of_table(context, request.cohort)
-                              : std::vector<Scan>{scan_of_file(request.scan, request.transform, request.participant)})
-    if ((request.group.empty() || scan.group == request.group) &&
-        (!request.held_out_only || held_out(*model, scan, from_table) == true))
-      scans.push_back(scan);
-  if (scans.empty())
-    throw Failure(request.cohort + ": holds no scan of the kind asked for.");
+  const std::vector<Scan> scans = chosen_scans(context, *model, request);
   const std::vector<Method> methods = methods_of(context, *model, request.methods, false);
   Saliency saliency(context);
   make_saliency(context, *model, methods, saliency);
@@ -152,22 +144,12 @@ void add_saliency(Program &program) {
       "--sanity sanity --out maps");
   command->add_option("--model", request->model, "The classifier")->required();
   command->add_option("--out", request->out, "Folder for the maps")->required();
-  auto *scan = command->add_option("SCAN", request->scan, "A NIfTI image");
-  auto *cohort = command->add_option("--cohort", request->cohort, "A table of scans instead")->excludes(scan);
-  command->add_option("--transform", request->transform, "Affine that aligns the scan to the model")->excludes(cohort);
-  command->add_option("--participant", request->participant, "The scan's participant, to look up in the model's record")
-      ->excludes(cohort);
-  command->add_option("--group", request->group, "Only this group of the table")
-      ->check(CLI::IsMember({"control", "patient"}))
-      ->needs(cohort);
-  command->add_flag("--held-out-only", request->held_out_only, "Only scans whose subject took no part in training")
-      ->needs(cohort);
+  add_scan_options(command, *request);
   command->add_option("--sanity", request->sanity,
                       "Folder that `sanity` wrote for this classifier: its verdicts go into the side-cars");
   declare(request->methods, command, true);
   command->callback([&program, request] {
-    if (request->scan.empty() == request->cohort.empty())
-      throw CLI::RequiredError("A SCAN or --cohort");
+    need_scans(*request);
     program.work = [&program, request] {
       Context context(program.settings);
       run_saliency(context, *request);

@@ -71,6 +71,39 @@ std::optional<bool> held_out(const cw_model &model, const Scan &scan, bool from_
   return std::nullopt;
 }
 
+void add_scan_options(CLI::App *command, ScanChoice &choice) {
+  auto *scan = command->add_option("SCAN", choice.scan, "A NIfTI image");
+  auto *cohort = command->add_option("--cohort", choice.cohort, "A table of scans instead")->excludes(scan);
+  command->add_option("--transform", choice.transform, "Affine that aligns the scan to the model")->excludes(cohort);
+  command->add_option("--participant", choice.participant, "The scan's participant, to look up in the model's record")
+      ->excludes(cohort);
+  command->add_option("--group", choice.group, "Only this group of the table")
+      ->check(CLI::IsMember({"control", "patient"}))
+      ->needs(cohort);
+  command->add_flag("--held-out-only", choice.held_out_only, "Only scans whose subject took no part in training")
+      ->needs(cohort);
+}
+
+void need_scans(const ScanChoice &choice) {
+  if (choice.scan.empty() == choice.cohort.empty())
+    throw CLI::RequiredError("A SCAN or --cohort");
+}
+
+std::vector<Scan> chosen_scans(Context &context, const cw_model &model, const ScanChoice &choice) {
+  const bool from_table = !choice.cohort.empty();
+  if (!from_table)
+    return {scan_of_file(choice.scan, choice.transform, choice.participant)};
+  std::vector<Scan> scans;
+  for (const Scan &scan : scans_of_table(context, choice.cohort))
+    if ((choice.group.empty() || scan.group == choice.group) &&
+        (!choice.held_out_only || held_out(model, scan, from_table) == true))
+      scans.push_back(scan);
+  if (scans.empty())
+    throw Failure(choice.cohort + ": holds no scan of the kind asked for (" +
+                  (choice.held_out_only ? "--held-out-only" : "--group " + choice.group) + ").");
+  return scans;
+}
+
 void read_image(Context &context, const Scan &scan, Volume &volume) {
   context.check(cw_nifti_read(context, scan.image.c_str(), volume.get()));
 }

@@ -26,6 +26,11 @@ Scan scan_of_file(const std::string &image, const std::string &transform, const 
 // Whether the model's record says that the participant took no part in its training; nothing if it does not know.
 std::optional<bool> held_out(const cw_model &model, const Scan &scan, bool from_table);
 
+// The options of a choice; and the scans chosen, one at least.
+void add_scan_options(CLI::App *command, ScanChoice &choice);
+void need_scans(const ScanChoice &choice);  // a parser's complaint without SCAN and --cohort
+std::vector<Scan> chosen_scans(Context &context, const cw_model &model, const ScanChoice &choice);
+
 void read_image(Context &context, const Scan &scan, Volume &volume);
 std::optional<cw_affine> read_transform(Context &context, const Scan &scan);
 const cw_affine *pointer(const std::optional<cw_affine> &affine);

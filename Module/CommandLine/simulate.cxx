@@ -126,16 +126,7 @@ void run_simulate(Context &context, const SimulateRequest &request) {
   read_model(context, request.model, CW_MODEL_SIMULATOR, model);
   const std::string model_print = fingerprint(request.model);
   const bool from_table = !request.cohort.empty();
-  std::vector<Scan> scans;
-  for (const Scan &scan : from_table
-                              ? scans_of_table(context, request.cohort)
-                              : std::vector<Scan>{scan_of_file(request.scan, request.transform, request.participant)})
-    if ((request.group.empty() || scan.group == request.group) &&
-        (!request.held_out_only || held_out(*model, scan, from_table) == true))
-      scans.push_back(scan);
-  if (scans.empty())
-    throw Failure(request.cohort + ": holds no scan of the kind asked for (" +
-                  (request.held_out_only ? "--held-out-only" : "--group " + request.group) + ").");
+  const std::vector<Scan> scans = chosen_scans(context, *model, request);
   make_folder(request.out);
   context.on_interruption(from_table ? "The scans so far are complete; the same command with --resume goes on."
                                      : "The simulation is not complete.");
@@ -172,16 +163,7 @@ void add_simulate(Program &program) {
       ->check(within(0.0, 2.0))
       ->capture_default_str();
   command->add_option("--out", request->out, "Folder for the results")->required();
-  auto *scan = command->add_option("SCAN", request->scan, "A NIfTI image");
-  auto *cohort = command->add_option("--cohort", request->cohort, "A table of scans instead")->excludes(scan);
-  command->add_option("--transform", request->transform, "Affine that aligns the scan to the model")->excludes(cohort);
-  command->add_option("--participant", request->participant, "The scan's participant, to look up in the model's record")
-      ->excludes(cohort);
-  command->add_option("--group", request->group, "Only this group of the table")
-      ->check(CLI::IsMember({"control", "patient"}))
-      ->needs(cohort);
-  command->add_flag("--held-out-only", request->held_out_only, "Only scans whose subject took no part in training")
-      ->needs(cohort);
+  add_scan_options(command, *request);
   command
       ->add_option("--convention", request->convention,
                    "Numbers of the field: ras (intent 1006: Slicer) or lps (intent 1007: ANTs, ITK 5.2)")
@@ -189,8 +171,7 @@ void add_simulate(Program &program) {
       ->capture_default_str();
   command->add_flag("--resume", request->resume, "Pass over scans whose results stand already");
   command->callback([&program, request] {
-    if (request->scan.empty() == request->cohort.empty())
-      throw CLI::RequiredError("A SCAN or --cohort");
+    need_scans(*request);
     program.work = [&program, request] {
       Context context(program.settings);
       run_simulate(context, *request);

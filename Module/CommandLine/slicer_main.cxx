@@ -1,7 +1,6 @@
 // A command-line module of 3D Slicer (Slicer execution model): --xml describes it, standard output carries its
 // progress, and the work is that of `counterwarp`.
 #include <iostream>
-#include <new>
 
 #include "files.h"
 #include "slicer_module.h"
@@ -39,14 +38,5 @@ int run(int argc, char **argv) {
 }  // namespace program
 
 int main(int argc, char **argv) {
-  using namespace program;
-  try {
-    return run(argc, argv);
-  } catch (const Failure &failure) {
-    return complain(failure.what(), failure.code);
-  } catch (const std::bad_alloc &) {
-    return complain("Out of memory", exit_failure);
-  } catch (const std::exception &error) {
-    return complain(error.what(), exit_failure);
-  }
+  return program::guarded([&] { return program::run(argc, argv); }, program::complain);
 }
