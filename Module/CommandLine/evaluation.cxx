@@ -65,13 +65,18 @@ bool read_truth(Context &context, const Scan &scan, const cw_volume &like, Truth
 
 Json tally(const std::vector<SimulatedScan> &simulations) {
   const int n = static_cast<int>(simulations.size());
-  int moved = 0, flipped = 0, monotone = 0, folded_scans = 0, wrong = 0;
+  int moved = 0, flipped = 0, monotone = 0, folded_scans = 0, wrong = 0, known = 0, reached = 0;
   size_t folded = 0;
   double inverse = 0, largest = 0;
-  std::vector<double> shift, cycle, mean, farthest, composition, agreement, strain;
+  std::vector<double> shift, of_margin, cycle, mean, farthest, composition, agreement, strain;
   for (const SimulatedScan &s : simulations) {
     moved += s.shift() > 0;
     flipped += s.flipped();
+    if (s.margin() && s.margin_reached()) {
+      known++;
+      reached += *s.margin_reached();
+      of_margin.push_back(s.shift() / *s.margin());
+    }
     wrong += s.sign() * s.before() > 0;  // the classifier puts the scan on the wanted side to begin with
     monotone += s.record.at("monotone").get<bool>();
     const size_t voxels = s.record.at("folded_voxels").get<size_t>();
@@ -93,6 +98,11 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
     return json;
   json["moved"] = double(moved) / n;
   json["flipped"] = double(flipped) / n;
+  if (known == n) {
+    json["margin"] = *simulations[0].margin();
+    json["margin_reached"] = double(reached) / n;
+    json["shift_of_margin"] = summary_json(of_margin);
+  }
   json["monotone"] = double(monotone) / n;
   json["misclassified"] = wrong;
   json["logit_shift"] = summary_json(shift);
@@ -119,6 +129,7 @@ Rows scan_rows(const std::vector<SimulatedScan> &simulations) {
                   "logit_after",
                   "moved",
                   "flipped",
+                  "margin_reached",
                   "monotone",
                   "folded_voxels",
                   "cycle_error",
@@ -132,6 +143,7 @@ Rows scan_rows(const std::vector<SimulatedScan> &simulations) {
     const auto figure = [&](const char *name) { return number(s.record.at(name).get<double>()); };
     rows.rows.push_back({s.scan.id, s.direction, s.scan.group.empty() ? "n/a" : s.scan.group, yes_no(s.is_held_out()),
                          number(s.before()), number(s.after()), yes_no(s.shift() > 0), yes_no(s.flipped()),
+                         s.margin_reached() ? yes_no(*s.margin_reached()) : "n/a",
                          yes_no(s.record.at("monotone").get<bool>()), figure("folded_voxels"), figure("cycle_error"),
                          figure("inverse_error_mm"), figure("composition_error_mm"), figure("agreement_of_directions"),
                          figure("strain"), figure("largest_displacement_mm"), figure("mean_displacement_mm")});

@@ -7,7 +7,8 @@
 
 namespace program {
 
-// Shares moved, flipped and monotone, logit shift, folds, cycle and inverse error of some simulations.
+// Shares moved, flipped, over the margin (where all side-cars know it) and monotone, logit shift, folds, cycle and
+// inverse error of some simulations.
 Json tally(const std::vector<SimulatedScan> &simulations);
 // One row a simulation.
 Rows scan_rows(const std::vector<SimulatedScan> &simulations);

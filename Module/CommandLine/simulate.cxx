@@ -8,6 +8,16 @@ namespace program {
 
 namespace {
 
+// The shift of the file's logit that the simulator was trained for, where its record says so.  For several classifiers
+// both are means: whether each moved by its own margin stands in the record's held_out.
+Json margin_of(const cw_model &model) {
+  if (!model.provenance || !Json::accept(model.provenance))
+    return nullptr;
+  const Json record = Json::parse(model.provenance);
+  const Json margin = record.is_object() ? record.value("margin", Json()) : Json();
+  return margin.is_number() && std::isfinite(margin.get<double>()) && margin.get<double>() > 0 ? margin : Json();
+}
+
 // The side-car: everything about one simulation that is not an image.
 Json side_car(const SimulateRequest &request, const cw_model &model, const std::string &model_print, const Scan &scan,
               const std::optional<bool> &apart, const std::optional<cw_affine> &transform,
@@ -32,6 +42,9 @@ Json side_car(const SimulateRequest &request, const cw_model &model, const std::
       {"before", simulation.logit_before}, {"after", simulation.logit_after}, {"shift_in_wanted_direction", shift}};
   json["moved"] = shift > 0;
   json["flipped"] = sign * simulation.logit_after > 0;
+  json["margin"] = margin_of(model);
+  json["margin_reached"] =
+      json["margin"].is_number() && request.strength == 1 ? Json(shift >= json["margin"].get<double>()) : Json();
   json["monotone"] = simulation.monotone;
   json["curve"] = {{"strength", Json::array()}, {"logit", Json::array()}};
   for (int i = 0; i < CW_CURVE_POINTS; i++) {

@@ -33,6 +33,16 @@ bool SimulatedScan::flipped() const {
   return sign() * after() > 0;
 }
 
+std::optional<double> SimulatedScan::margin() const {
+  const Json margin = record.value("margin", Json());
+  return margin.is_number() ? std::optional(margin.get<double>()) : std::nullopt;
+}
+
+std::optional<bool> SimulatedScan::margin_reached() const {
+  const Json reached = record.value("margin_reached", Json());
+  return reached.is_boolean() ? std::optional(reached.get<bool>()) : std::nullopt;
+}
+
 Path SimulatedScan::file(const char *which) const {
   return folder / record.at("files").at(which).get<std::string>();
 }

@@ -25,6 +25,10 @@ struct SimulatedScan {
   // Logit shift in the wanted direction; above 0 where the scan moved the right way.
   double shift() const;
   bool flipped() const;
+  // The shift that the simulator was trained for, and whether it was reached at strength 1; nothing where the side-car
+  // does not say.
+  std::optional<double> margin() const;
+  std::optional<bool> margin_reached() const;
   Path file(const char *which) const;
 };
 

@@ -135,16 +135,17 @@ Json simulator_json(const cw_simulator_training_options &options) {
   return json;
 }
 
-// On the model's grid: controls injected, patients healed.
-Json figures(Context &context, const cw_model &model, const Classifiers &classifiers, const cw_dataset &dataset,
-             const std::vector<int> &rows) {
+// On the model's grid: controls injected, patients healed.  margins: of each classifier; a scan reaches the margin
+// where every classifier moves by its own.
+Json figures(Context &context, const cw_model &model, const Classifiers &classifiers, const double *margins,
+             const cw_dataset &dataset, const std::vector<int> &rows) {
   const cw_grid &grid = dataset.preprocessing.grid;
   const size_t samples = cw_grid_samples(&grid);
   std::vector<float> field(3 * samples), u(3 * samples), warped(samples), jacobian(samples);
   Json json;
   for (int group = 0; group < 2; group++) {
     const float direction = group == 0 ? 1.0f : -1.0f;
-    int count = 0, moved = 0, flipped = 0;
+    int count = 0, moved = 0, flipped = 0, reached = 0;
     size_t folded = 0;
     std::vector<double> shifts;
     std::vector<int> each(classifiers.models.size());
@@ -163,12 +164,15 @@ Json figures(Context &context, const cw_model &model, const Classifiers &classif
       count++;
       moved += shifts.back() > 0;
       flipped += direction * after > 0;
-      for (size_t k = 0; k < each.size() && each.size() > 1; k++) {
+      bool all = true;
+      for (size_t k = 0; k < each.size(); k++) {
         float own[2];
         context.check(cw_model_logits(context, classifiers.models[k].get(), input, 1, &own[0]));
         context.check(cw_model_logits(context, classifiers.models[k].get(), warped.data(), 1, &own[1]));
         each[k] += direction * (own[1] - own[0]) > 0;
+        all = all && direction * (own[1] - own[0]) >= margins[k];
       }
+      reached += all;
     }
     if (!count)
       continue;
@@ -176,6 +180,7 @@ Json figures(Context &context, const cw_model &model, const Classifiers &classif
     json[group == 0 ? "inject" : "remove"] = {{"scans", count},
                                               {"moved", double(moved) / count},
                                               {"flipped", double(flipped) / count},
+                                              {"margin_reached", double(reached) / count},
                                               {"shift", shift.mean},
                                               {"folded_voxels", folded}};
     if (each.size() > 1)
@@ -244,7 +249,7 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
                          static_cast<double>(classifiers.models.size());
   provenance["margins"] = std::vector<double>(summary.margin, summary.margin + classifiers.models.size());
   provenance["validation_loss"] = summary.best_loss;
-  const Json held_out = figures(context, *model, classifiers, *dataset, division.held_out);
+  const Json held_out = figures(context, *model, classifiers, summary.margin, *dataset, division.held_out);
   provenance["held_out"] = held_out;
   Json records = Json::array();
   for (const Model &classifier : classifiers.models)

@@ -138,6 +138,7 @@
     row("Scans", (f) => f.tally.scans);
     row("Moved the right way", (f) => percent(f.tally.moved));
     row("Across the classifier's boundary", (f) => percent(f.tally.flipped));
+    row("Logit shift of the margin reached", (f) => ("margin_reached" in f.tally ? percent(f.tally.margin_reached) : "n/a"));
     row("Logit monotone along the strength", (f) => percent(f.tally.monotone));
     row("Logit shift (mean ± sd)", (f) => spread(f.tally.logit_shift));
     row("Misclassified to begin with", (f) => f.tally.misclassified);

@@ -51,6 +51,10 @@ void expect_side_car(const nlohmann::json &json, const std::string &direction, c
   EXPECT_EQ(json["curve"]["strength"].size(), 17u);
   EXPECT_EQ(json["curve"]["logit"].size(), 17u);
   EXPECT_EQ(json["curve"]["strength"][0], -1.0);
+  if (json["strength"] == 1.0) {
+    EXPECT_EQ(json["margin"], 1.0) << "what train-simulator was given";
+    EXPECT_EQ(json["margin_reached"], json["logit"]["shift_in_wanted_direction"].get<double>() >= 1);
+  }
   for (const char *key : {"logit", "held_out", "folded_voxels", "inverse_error_mm", "cycle_error",
                           "largest_displacement_mm", "mean_displacement_mm", "monotone", "versions", "sign"})
     EXPECT_TRUE(json.contains(key)) << key;
@@ -89,7 +93,7 @@ void expect_page(const Path &file) {
   }
   EXPECT_EQ(data["maps"]["directions"].size(), 2u);
   EXPECT_GE(data["curves"]["classifier"]["rows"].size(), 1u);
-  EXPECT_EQ(data["proof"].size(), 24u) << "twelve figures, two directions";
+  EXPECT_EQ(data["proof"].size(), 28u) << "fourteen figures, two directions";
   EXPECT_GE(data["curves"]["simulator"]["rows"].size(), 1u);
 }
 
@@ -199,6 +203,7 @@ TEST(Job, FromNothingToThePage) {
   const std::string stem = (*trained)["participant_id"].get<std::string>() + "_ses-01_T1w";
   EXPECT_EQ(json_of(folder / ("single/" + stem + "_desc-inject.json"))["held_out"], false);
   EXPECT_EQ(json_of(folder / ("single/" + stem + "_desc-inject.json"))["strength"], 0.5);
+  EXPECT_TRUE(json_of(folder / ("single/" + stem + "_desc-inject.json"))["margin_reached"].is_null());
 
   // --resume passes over what stands, and only that.
   const Path some = *std::find_if(std::filesystem::directory_iterator(out), {}, [](const auto &entry) {
@@ -246,9 +251,9 @@ TEST(Job, FromNothingToThePage) {
     EXPECT_GE(std::stod(row["high_95"].get<std::string>()), std::stod(row["value"].get<std::string>())) << row.dump();
     EXPECT_NE(row["meaning"], "");
   }
-  for (const char *name :
-       {"moved", "flipped", "monotone", "second_moved", "second_flipped", "cycle_error", "composition_error_mm",
-        "folded_scans", "agreement_of_directions", "mean_displacement_mm", "largest_displacement_mm", "strain"})
+  for (const char *name : {"moved", "flipped", "margin_reached", "shift_of_margin", "monotone", "second_moved",
+                           "second_flipped", "cycle_error", "composition_error_mm", "folded_scans",
+                           "agreement_of_directions", "mean_displacement_mm", "largest_displacement_mm", "strain"})
     EXPECT_TRUE(figures.count(name)) << name;
   const auto stability = rows_of(folder / "again/stability.tsv");
   ASSERT_EQ(stability.size(), 2u);
