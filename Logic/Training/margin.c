@@ -15,9 +15,9 @@ static double median(float *values, int count) {
   return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
 }
 
-/* Distance between the two groups' median logits over some scans; 0 where a group is missing. */
-static cw_status median_distance(cw_context *context, const cw_margin_request *r, const int *scans, int total,
-                                 double *distance) {
+/* The two groups' median logits over some scans, and their distance; distance 0 where a group is missing. */
+static cw_status medians(cw_context *context, const cw_margin_request *r, const int *scans, int total,
+                         cw_margin *margin) {
   const size_t samples = cw_grid_samples(&r->dataset->preprocessing.grid);
   float *logits[2] = {cw_allocate(context, (size_t)total + 1, sizeof(float)),
                       cw_allocate(context, (size_t)total + 1, sizeof(float))};
@@ -34,27 +34,40 @@ static cw_status median_distance(cw_context *context, const cw_margin_request *r
       logits[group][count[group]++] = cw_plan_data(r->plan, r->logit)[k];
     }
   }
-  *distance = 0;
+  *margin = (cw_margin){0, {-INFINITY, INFINITY}};
+  for (int group = 0; ready && group < 2; group++)
+    if (count[group])
+      margin->median[group] = median(logits[group], count[group]);
   if (ready && count[0] && count[1])
-    *distance = median(logits[1], count[1]) - median(logits[0], count[0]);
+    margin->distance = margin->median[1] - margin->median[0];
   cw_release(context, logits[0]);
   cw_release(context, logits[1]);
   return ready ? CW_OK : CW_ERROR_MEMORY;
 }
 
-cw_status cw_choose_margin(cw_context *context, const cw_margin_request *r, double *margin) {
-  double kept_back;
-  CW_TRY(median_distance(context, r, r->split->train, r->split->train_count, margin));
-  CW_TRY(median_distance(context, r, r->split->validation, r->split->validation_count, &kept_back));
-  if (kept_back >= 1 && kept_back < *margin)
-    *margin = kept_back;
-  if (!isfinite(*margin))
+cw_status cw_choose_margin(cw_context *context, const cw_margin_request *r, cw_margin *margin) {
+  const double given = margin->distance;
+  cw_margin kept_back;
+  CW_TRY(medians(context, r, r->split->train, r->split->train_count, margin));
+  CW_TRY(medians(context, r, r->split->validation, r->split->validation_count, &kept_back));
+  if (!isfinite(margin->distance) || !isfinite(kept_back.distance))
     return cw_fail(context, CW_ERROR_NUMERIC, "training a simulator: the classifier's logits are not finite");
-  if (*margin < 1)
+  if (kept_back.distance >= 1 && kept_back.distance < margin->distance)
+    *margin = kept_back;
+  if (given > 0)
+    margin->distance = given;
+  if (margin->distance < 1)
     return cw_fail(
         context, CW_ERROR_ARGUMENT,
         "training a simulator: the classifier's median logits differ by %.3g between the groups; expected at "
         "least 1 (or give a margin)",
-        *margin);
+        margin->distance);
   return CW_OK;
+}
+
+double cw_margin_share(const cw_margin *m, double direction, double before, double after) {
+  const double to_median = direction > 0 ? m->median[1] - before : before - m->median[0];
+  const double way = to_median < m->distance ? to_median : m->distance;
+  const double gone = direction > 0 ? after - before : before - after;
+  return way > 0 ? gone / way : 1;
 }

@@ -125,6 +125,9 @@ static cw_status append_logit(cw_context *context, cw_graph *graph, const cw_gra
   const int count = cw_graph_output_count(classifier);
   cw_value wanted[CW_MAX_CLASSIFIERS], logits[CW_MAX_CLASSIFIERS], in[2];
   float shares[CW_MAX_CLASSIFIERS];
+  if (count < 1 || count > CW_MAX_CLASSIFIERS)
+    return cw_fail(context, CW_ERROR_ARGUMENT, "joining a simulator: the classifier has %d logits, expected 1 to %d",
+                   count, CW_MAX_CLASSIFIERS);
   for (int k = 0; k < count; k++) {
     wanted[k] = cw_graph_output_at(classifier, k);
     shares[k] = 1.0f / (float)count;

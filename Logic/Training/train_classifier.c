@@ -194,8 +194,10 @@ cw_status cw_train_classifier(cw_context *context, const cw_dataset *dataset, co
   if (status == CW_OK) {
     cw_trainer_restore_best(&r.trainer);
     if (summary)
-      *summary =
-          (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start, {0}};
+      *summary = (cw_training_summary){.steps = r.trainer.step,
+                                       .best_step = r.trainer.best_step,
+                                       .best_loss = r.trainer.best_loss,
+                                       .seconds = cw_seconds() - start};
     *graph = r.network;
     r.network = NULL;
   }

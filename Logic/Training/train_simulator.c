@@ -2,7 +2,8 @@
  *
  * The paper minimises shift + smoothness + cycle with fixed weights.  The default here treats the margin as a
  * constraint: the shift's weight, one for each direction, grows by up to 5 % a step while the scans' mean logit shift
- * falls short of the margin and shrinks when it is met, so that what is minimised is the warp. */
+ * falls short of the margin and shrinks when it is met, so that what is minimised is the warp.  Scans differ in how far
+ * they go; a factor of the field (gain.c) then takes nearly all of them to their goal. */
 #include <math.h>
 #include <string.h>
 
@@ -52,7 +53,7 @@ typedef struct run {
   const cw_simulator_training_options *options;
   cw_batches batches;
   cw_trainer trainer;
-  double margin[CW_MAX_CLASSIFIERS];
+  cw_margin margin[CW_MAX_CLASSIFIERS];
   cw_graph *simulator, *judge, *judge_graph; /* judge: the discriminator */
   cw_simulator_graph g;
   cw_plan *training, *evaluation, *classifier, *statistics, *judging;
@@ -93,7 +94,7 @@ static void classify(run *r, const float *images) {
 static float direction_of(const run *r, int n) {
   double sum = 0;
   for (int k = 0; k < r->g.logits; k++)
-    sum += cw_plan_data(r->classifier, r->classifier_logit[k])[n] / r->margin[k];
+    sum += cw_plan_data(r->classifier, r->classifier_logit[k])[n] / r->margin[k].distance;
   return sum > 0 ? -1.0f : 1.0f;
 }
 
@@ -101,11 +102,11 @@ static cw_status choose_margins(run *r) {
   for (int k = 0; k < r->g.logits; k++) {
     const cw_margin_request request = {
         r->dataset, r->split, r->classifier, r->classifier_image, r->classifier_logit[k], r->options->common.batch};
-    r->margin[k] = r->options->margin;
-    if (!(r->margin[k] > 0))
-      CW_TRY(cw_choose_margin(r->context, &request, &r->margin[k]));
+    r->margin[k].distance = r->options->margin;
+    CW_TRY(cw_choose_margin(r->context, &request, &r->margin[k]));
+    const float distance = (float)r->margin[k].distance;
     for (int mode = 0; mode < 2; mode++)
-      cw_plan_set_margin(mode ? r->evaluation : r->training, r->g.shift[k], (float)r->margin[k], (float)r->margin[k]);
+      cw_plan_set_margin(mode ? r->evaluation : r->training, r->g.shift[k], distance, distance);
   }
   return CW_OK;
 }
@@ -182,13 +183,13 @@ typedef struct terms {
 /* The constrained objective counts the shift in units of the margin, so that the scale of a classifier's logits does
  * not matter.  Classifiers share the weight. */
 static double shift_unit(const run *r, int k) {
-  return (r->options->objective == CW_OBJECTIVE_PAPER ? 1 : SHIFT_WEIGHT / r->margin[k]) / r->g.logits;
+  return (r->options->objective == CW_OBJECTIVE_PAPER ? 1 : SHIFT_WEIGHT / r->margin[k].distance) / r->g.logits;
 }
 
 /* (y' - y) in the wanted direction, as a share of the margin. */
 static double share_reached(const run *r, const cw_plan *plan, int k, int n) {
   const double o = cw_plan_data(plan, r->g.direction)[n];
-  return o * (cw_plan_data(plan, r->g.logit[k])[n] - cw_plan_data(plan, r->g.before[k])[n]) / r->margin[k];
+  return o * (cw_plan_data(plan, r->g.logit[k])[n] - cw_plan_data(plan, r->g.before[k])[n]) / r->margin[k].distance;
 }
 
 /* Means of the losses over the first `count` samples of the batch. */
@@ -364,7 +365,7 @@ static cw_status loop(run *r) {
       /* A smaller warp that misses the margin is no answer to the constrained problem. */
       if (r->options->objective == CW_OBJECTIVE_CONSTRAINED && v.reached[k] < REACHED)
         loss += MISSED * (REACHED - v.reached[k]);
-      logit_shift += v.reached[k] * r->margin[k] / r->g.logits;
+      logit_shift += v.reached[k] * r->margin[k].distance / r->g.logits;
       for (int side = 0; side < 2; side++)
         weight[side] += exp(*log_weight(r, k, side)) / r->g.logits;
     }
@@ -425,6 +426,21 @@ static uint64_t fingerprint(const run *r, const cw_graph *classifier) {
   return cw_fingerprint_graph(hash, classifier);
 }
 
+/* The best weights; constrained: at the strength that reaches the goal. */
+static cw_status finish(run *r, const cw_graph *classifier, double gain[2], cw_graph **simulator) {
+  const cw_simulator_training_options *o = r->options;
+  cw_trainer_restore_best(&r->trainer);
+  if (o->objective == CW_OBJECTIVE_PAPER) {
+    *simulator = r->simulator;
+    r->simulator = NULL;
+    return CW_OK;
+  }
+  const cw_gain_request request = {r->dataset, r->split, r->simulator, classifier,
+                                   r->margin,  o->field, o->squarings, o->common.batch};
+  CW_TRY(cw_choose_gains(r->context, &request, gain));
+  return cw_scale_field(r->context, r->simulator, gain, simulator);
+}
+
 cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, const cw_split *split,
                              const cw_graph *classifier, const cw_simulator_training_options *options,
                              cw_graph **simulator, cw_training_summary *summary) {
@@ -455,15 +471,16 @@ cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, con
     status = cw_trainer_resume(context, &r.trainer);
   if (status == CW_OK)
     status = loop(&r);
-  if (status == CW_OK) {
-    cw_trainer_restore_best(&r.trainer);
-    if (summary) {
-      *summary =
-          (cw_training_summary){r.trainer.step, r.trainer.best_step, r.trainer.best_loss, cw_seconds() - start, {0}};
-      memcpy(summary->margin, r.margin, sizeof summary->margin);
-    }
-    *simulator = r.simulator;
-    r.simulator = NULL;
+  double gain[2] = {1, 1};
+  if (status == CW_OK)
+    status = finish(&r, classifier, gain, simulator);
+  if (status == CW_OK && summary) {
+    *summary = (cw_training_summary){.steps = r.trainer.step,
+                                     .best_step = r.trainer.best_step,
+                                     .best_loss = r.trainer.best_loss,
+                                     .seconds = cw_seconds() - start,
+                                     .gain = {gain[0], gain[1]}};
+    memcpy(summary->margin, r.margin, sizeof summary->margin);
   }
   run_free(&r);
   return status;

@@ -42,8 +42,8 @@ std::vector<Figure> figures_of(const Json &t, const Json &second, bool inject) {
   if (t.contains("margin_reached")) {
     const cw_summary reached = share_of(t, "margin_reached");
     list.push_back({"margin_reached", reached, judge(reached.mean >= 0.9),
-                    "Share whose logit went at strength 1 at least as far as the simulator was trained for: unless "
-                    "given, the distance between the groups' median logits."});
+                    "Share whose logit went at strength 1 as far as the simulator was trained for: by the distance "
+                    "between the groups' median logits, or to the other group's median."});
     list.push_back({"shift_of_margin", summary_of(t["shift_of_margin"]), "open",
                     "Mean shift of the logit, as a share of that distance."});
   }

@@ -8,14 +8,20 @@ namespace program {
 
 namespace {
 
-// The shift of the file's logit that the simulator was trained for, where its record says so.  For several classifiers
-// both are means: whether each moved by its own margin stands in the record's held_out.
-Json margin_of(const cw_model &model) {
+// How far the file's logit was to go, where the model's record says so (median_logit is younger than margin).  For
+// several classifiers both are means: whether each came to its own goal stands in the record's held_out.
+std::optional<cw_margin> margin_of(const cw_model &model) {
   if (!model.provenance || !Json::accept(model.provenance))
-    return nullptr;
+    return std::nullopt;
   const Json record = Json::parse(model.provenance);
-  const Json margin = record.is_object() ? record.value("margin", Json()) : Json();
-  return margin.is_number() && std::isfinite(margin.get<double>()) && margin.get<double>() > 0 ? margin : Json();
+  const auto figure = [](const Json &from, const char *name, double otherwise) {
+    const Json value = from.is_object() ? from.value(name, Json()) : Json();
+    return value.is_number() && std::isfinite(value.get<double>()) ? value.get<double>() : otherwise;
+  };
+  const Json medians = record.is_object() ? record.value("median_logit", Json()) : Json();
+  const cw_margin margin = {figure(record, "margin", 0),
+                            {figure(medians, "control", -INFINITY), figure(medians, "patient", INFINITY)}};
+  return margin.distance > 0 ? std::optional(margin) : std::nullopt;
 }
 
 // The side-car: everything about one simulation that is not an image.
@@ -42,9 +48,12 @@ Json side_car(const SimulateRequest &request, const cw_model &model, const std::
       {"before", simulation.logit_before}, {"after", simulation.logit_after}, {"shift_in_wanted_direction", shift}};
   json["moved"] = shift > 0;
   json["flipped"] = sign * simulation.logit_after > 0;
-  json["margin"] = margin_of(model);
+  const std::optional<cw_margin> margin = margin_of(model);
+  json["margin"] = margin ? Json(margin->distance) : Json();
   json["margin_reached"] =
-      json["margin"].is_number() && request.strength == 1 ? Json(shift >= json["margin"].get<double>()) : Json();
+      margin && request.strength == 1
+          ? Json(cw_margin_share(&*margin, sign, simulation.logit_before, simulation.logit_after) >= 1)
+          : Json();
   json["monotone"] = simulation.monotone;
   json["curve"] = {{"strength", Json::array()}, {"logit", Json::array()}};
   for (int i = 0; i < CW_CURVE_POINTS; i++) {

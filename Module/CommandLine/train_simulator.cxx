@@ -135,9 +135,24 @@ Json simulator_json(const cw_simulator_training_options &options) {
   return json;
 }
 
+// Of the file's logit, which is the mean of all classifiers', and of each.
+void record_margins(const cw_training_summary &summary, size_t count, Json &provenance) {
+  cw_margin mean = {0, {0, 0}};
+  for (size_t k = 0; k < count; k++) {
+    const cw_margin &m = summary.margin[k];
+    provenance["margins"].push_back(m.distance);
+    mean.distance += m.distance / static_cast<double>(count);
+    for (int group = 0; group < 2; group++)
+      mean.median[group] += m.median[group] / static_cast<double>(count);
+  }
+  provenance["margin"] = mean.distance;
+  provenance["median_logit"] = {{"control", mean.median[0]}, {"patient", mean.median[1]}};
+  provenance["gain"] = {{"inject", summary.gain[0]}, {"remove", summary.gain[1]}};
+}
+
 // On the model's grid: controls injected, patients healed.  margins: of each classifier; a scan reaches the margin
-// where every classifier moves by its own.
-Json figures(Context &context, const cw_model &model, const Classifiers &classifiers, const double *margins,
+// where each classifier's logit comes to its goal.
+Json figures(Context &context, const cw_model &model, const Classifiers &classifiers, const cw_margin *margins,
              const cw_dataset &dataset, const std::vector<int> &rows) {
   const cw_grid &grid = dataset.preprocessing.grid;
   const size_t samples = cw_grid_samples(&grid);
@@ -170,7 +185,7 @@ Json figures(Context &context, const cw_model &model, const Classifiers &classif
         context.check(cw_model_logits(context, classifiers.models[k].get(), input, 1, &own[0]));
         context.check(cw_model_logits(context, classifiers.models[k].get(), warped.data(), 1, &own[1]));
         each[k] += direction * (own[1] - own[0]) > 0;
-        all = all && direction * (own[1] - own[0]) >= margins[k];
+        all = all && cw_margin_share(&margins[k], direction, own[0], own[1]) >= 1;
       }
       reached += all;
     }
@@ -245,9 +260,7 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
   provenance["options"] = simulator_json(options);
   provenance["steps"] = summary.steps;
   provenance["best_step"] = summary.best_step;
-  provenance["margin"] = std::accumulate(summary.margin, summary.margin + classifiers.models.size(), 0.0) /
-                         static_cast<double>(classifiers.models.size());
-  provenance["margins"] = std::vector<double>(summary.margin, summary.margin + classifiers.models.size());
+  record_margins(summary, classifiers.models.size(), provenance);
   provenance["validation_loss"] = summary.best_loss;
   const Json held_out = figures(context, *model, classifiers, summary.margin, *dataset, division.held_out);
   provenance["held_out"] = held_out;

@@ -73,8 +73,8 @@ TEST_F(Ensemble, EachLogitIsMovedWhateverItsScale) {
   cw_training_summary summary = {};
   ASSERT_EQ(cw_train_simulator(context, &balls.dataset, &balls.split, both, &options, &simulator, &summary), CW_OK)
       << context.message();
-  EXPECT_GT(summary.margin[0], 0);
-  EXPECT_GT(summary.margin[1], 5 * summary.margin[0]) << "each in its own units";
+  EXPECT_GT(summary.margin[0].distance, 0);
+  EXPECT_GT(summary.margin[1].distance, 5 * summary.margin[0].distance) << "each in its own units";
   ASSERT_EQ(cw_simulator_join(context, simulator, both, CW_FIELD_VELOCITY, &joined), CW_OK) << context.message();
   const cw_model model = Model(CW_MODEL_SIMULATOR, joined);
   const size_t samples = static_cast<size_t>(kSize) * kSize * kSize;
@@ -92,7 +92,7 @@ TEST_F(Ensemble, EachLogitIsMovedWhateverItsScale) {
       ASSERT_EQ(cw_model_logits(context, &own, Scan(n), 1, &before), CW_OK);
       ASSERT_EQ(cw_model_logits(context, &own, warped.data(), 1, &after), CW_OK);
       EXPECT_GT(o * (after - before), 0) << "scan " << n << ", classifier " << k;
-      share[k] += o * (after - before) / summary.margin[k] / static_cast<double>(balls.validation.size());
+      share[k] += o * (after - before) / summary.margin[k].distance / static_cast<double>(balls.validation.size());
       mean += before / 2;
     }
     ASSERT_EQ(cw_model_logits(context, &model, Scan(n), 1, &logit), CW_OK);

@@ -32,11 +32,23 @@ typedef struct cw_training_options {
   const char *curve; /* TSV of the learning curves, rewritten whole at each evaluation; NULL: none */
 } cw_training_options;
 
+/* How far a classifier's logit has to go.  A scan is there once its logit has moved by `distance`, or stands where the
+ * other group's median stands. */
+typedef struct cw_margin {
+  double distance;
+  double median[2]; /* of controls and of patients; the wanted side's infinity where a group is missing */
+} cw_margin;
+
+/* How much of its way a logit has gone from before to after: 1 at the goal.  direction: above 0 inject, below 0 remove.
+ */
+double cw_margin_share(const cw_margin *margin, double direction, double before, double after);
+
 typedef struct cw_training_summary {
   int steps, best_step;
   double best_loss; /* validation loss of the weights that were kept */
   double seconds;
-  double margin[CW_MAX_CLASSIFIERS]; /* simulator: the logit shift that was asked for, of each classifier */
+  cw_margin margin[CW_MAX_CLASSIFIERS]; /* simulator: what was asked for, of each classifier */
+  double gain[2];                       /* simulator: what the field was scaled by for inject and remove */
 } cw_training_summary;
 
 /* Defaults: 800 steps of Adam 5e-4 (one cycle), weight decay 1e-4, batch 16. */
@@ -65,7 +77,7 @@ typedef struct cw_simulator_training_options {
   cw_field_model field;
   cw_objective objective;
   int squarings;     /* of the velocity, in training */
-  double margin;     /* logit shift b; 0: from the classifier's logits on the training scans */
+  double margin;     /* logit shift b; 0: from the classifier's logits */
   double smoothness; /* weight of LOSS_SMOOTH on the network's output */
   cw_smoothness norm;
   double strain;      /* isotropic: change of the field from a voxel to the next below which the cost is quadratic */
@@ -80,8 +92,10 @@ typedef struct cw_simulator_training_options {
  * the margin from the classifier's own logits.  Paper: displacement, absolute smoothness 1e-3, cycle 1, margin 12.5. */
 cw_simulator_training_options cw_simulator_training_defaults(int size, cw_objective objective);
 /* Trains a simulator for a frozen classifier graph, or for several at once (cw_network_ensemble): all their logits are
- * moved, each by its own margin.  simulator is created: inputs "image", "direction"; output
- * "field". */
+ * moved, each by its own margin.  The constrained objective holds the mean shift at the margin; afterwards the field is
+ * scaled, in each direction by the least factor (0.5 to 2) with which 95 % of the training scans and of those kept back
+ * reach their goal (cw_margin), so that this is what strength 1 means.  simulator is created: inputs "image",
+ * "direction"; output "field". */
 cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, const cw_split *split,
                              const cw_graph *classifier, const cw_simulator_training_options *options,
                              cw_graph **simulator, cw_training_summary *summary);
