@@ -50,6 +50,8 @@ Json side_car(const SimulateRequest &request, const cw_model &model, const std::
   json["flipped"] = sign * simulation.logit_after > 0;
   const std::optional<cw_margin> margin = margin_of(model);
   json["margin"] = margin ? Json(margin->distance) : Json();
+  const double goal = margin ? margin->median[sign > 0] : INFINITY;
+  json["other_groups_median_logit"] = std::isfinite(goal) ? Json(goal) : Json();
   json["margin_reached"] =
       margin && request.strength == 1
           ? Json(cw_margin_share(&*margin, sign, simulation.logit_before, simulation.logit_after) >= 1)
