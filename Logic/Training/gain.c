@@ -11,7 +11,7 @@
 
 enum { MOST_SCANS = 64 /* for training, a direction */ };
 
-static const double LEVELS[] = {0.5, 0.75, 1, 1.25, 1.5, 1.75, 2}, SHARE = 0.95;
+static const double LEVELS[] = {0.5, 0.75, 1, 1.25, 1.5, 1.75, 2}, SHARE = 0.98;
 
 enum { LEVEL_COUNT = sizeof LEVELS / sizeof *LEVELS };
 

@@ -56,7 +56,7 @@ typedef struct cw_gain_request {
   int squarings, batch;
 } cw_gain_request;
 
-/* The least factors of the field, for inject and remove, with which 95 % of the scans that the classifier puts on the
+/* The least factors of the field, for inject and remove, with which 98 % of the scans that the classifier puts on the
  * other side reach their goal; within 0.5 to 2, and 1 where there is no such scan.  At most 64 training scans a
  * direction are looked at. */
 cw_status cw_choose_gains(cw_context *context, const cw_gain_request *request, double gain[2]);

@@ -105,7 +105,7 @@ class Gain : public ::testing::Test {
     }
     return high;
   }
-  // The most that the scans of a direction need: with fewer than 20 scans, 95 % are all.
+  // The most that the scans of a direction need: with fewer than 50 scans, 98 % are all.
   double Reference(float o) const {
     double most = 0.5;
     for (int n = 0; n < kScans; n++)

@@ -93,7 +93,7 @@ typedef struct cw_simulator_training_options {
 cw_simulator_training_options cw_simulator_training_defaults(int size, cw_objective objective);
 /* Trains a simulator for a frozen classifier graph, or for several at once (cw_network_ensemble): all their logits are
  * moved, each by its own margin.  The constrained objective holds the mean shift at the margin; afterwards the field is
- * scaled, in each direction by the least factor (0.5 to 2) with which 95 % of the training scans and of those kept back
+ * scaled, in each direction by the least factor (0.5 to 2) with which 98 % of the training scans and of those kept back
  * reach their goal (cw_margin), so that this is what strength 1 means.  simulator is created: inputs "image",
  * "direction"; output "field". */
 cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, const cw_split *split,
