@@ -39,7 +39,7 @@ COHORTS = {
                      simulator=["--steps", "300"]),
     # From random weights these classifiers stayed at chance for 700 steps.
     "whole": dict(cohort=["--kind", "brains", "--size", "64"], classifier=["--flip", "true", "--steps", "400"],
-                  simulator=["--steps", "625"], start="hippocampi"),
+                  simulator=["--steps", "400"], start="hippocampi"),
 }
 DEFAULT_COHORTS = ["spheres", "hippocampi", "ventricles", "thalamus"]
 OBJECTIVES = {"ours": [], "paper": ["--objective", "paper"]}
@@ -132,7 +132,7 @@ def stages_of(cohort, seed, options, earlier):
             start = ["--start", other]
             needs += [s for s in options.known if s.outputs == [other]]
         model = base + kind + ".onnx"
-        command = ["train-classifier", "--cohort", table, "--seed", str(seed + 100 * index), "--out", model, "--resume",
+        command = ["train-classifier", "--cohort", table, "--seed", str(seed + index), "--out", model, "--resume",
                    *start, *with_steps(spec["classifier"], options.steps)]
         classifiers.append(add(kind, kind, command, [model], needs, fresh=False))
     groups = []
