@@ -32,10 +32,13 @@ class qCounterwarpViewerHost : public qCounterwarpHost {
   void scanChosen(const QString &id) override;
   void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) override;
   void showResult(const QString &scan, const qCounterwarpResultPointer &result,
-                  const qCounterwarpOutputs &outputs) override;
+                  const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &origin) override;
   void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) override;
   void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) override;
   void showOverlay(bool on) override;
+  void showSaliency(const QString &scan, const qCounterwarpSaliencyPointer &saliency,
+                    const qCounterwarpVerdict &verdict) override;
+  void showReference(const QString &scan, const qCounterwarpVolumePointer &reference) override;
   void endPreview() override;
 
  signals:
