@@ -8,6 +8,8 @@
 #include <vtkMRMLScriptedModuleNode.h>
 #include <vtkMRMLTransformableNode.h>
 
+#include <QFileInfo>
+
 #include <algorithm>
 #include <cmath>
 
@@ -107,6 +109,24 @@ QString qSlicerCounterwarpHost::regionName(const QString &atlas, int label) cons
   vtkMRMLColorNode *colors = display ? display->GetColorNode() : nullptr;
   const char *name = colors && label < colors->GetNumberOfColors() ? colors->GetColorName(label) : nullptr;
   return name && *name ? QString::fromUtf8(name) : tr("label %1").arg(label);
+}
+
+QString qSlicerCounterwarpHost::demo(const char *file) const {
+  return QString::fromStdString(logic_->GetModuleShareDirectory()) + QStringLiteral("/demo/") + QLatin1String(file);
+}
+
+bool qSlicerCounterwarpHost::hasDemo() const {
+  return scene_ && QFileInfo::exists(demo("model.onnx")) && QFileInfo::exists(demo("brain.nii.gz"));
+}
+
+void qSlicerCounterwarpHost::openDemo() {
+  vtkMRMLNode *brain = logic_->LoadVolume(demo("brain.nii.gz").toStdString(), "brain", false);
+  vtkMRMLNode *atlas = logic_->LoadVolume(demo("atlas.nii.gz").toStdString(), "atlas", true);
+  emit chooseModel(demo("model.onnx"));
+  if (brain)
+    emit chooseScan(QString::fromUtf8(brain->GetID()));
+  if (atlas)
+    emit chooseAtlas(QString::fromUtf8(atlas->GetID()));
 }
 
 void qSlicerCounterwarpHost::scanChosen(const QString &id) {

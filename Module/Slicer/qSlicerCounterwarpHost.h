@@ -25,6 +25,9 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   Choices atlases() const override { return choices(true); }
   qCounterwarpVolumePointer volume(const QString &id, QString *problem) override;
   QString regionName(const QString &atlas, int label) const override;
+  // Where the extension was built with the demonstration.
+  bool hasDemo() const override;
+  void openDemo() override;
   void scanChosen(const QString &id) override;
   void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) override;
   void showResult(const QString &scan, const qCounterwarpResultPointer &result,
@@ -44,6 +47,7 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
 
  private:
   Choices choices(bool labels) const;
+  QString demo(const char *file) const;
   vtkMRMLScalarVolumeNode *node(const QString &id) const;
   void observe(vtkMRMLNode *scan);
   // What the slice views show when nothing moves: reference, saliency or the result, over the chosen scan.

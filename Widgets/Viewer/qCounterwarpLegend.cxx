@@ -109,6 +109,7 @@ void qCounterwarpLegend::paintEvent(QPaintEvent *) {
   }
   painter.setPen(soft);
   const QString note = scene_->reference()  ? tr("Checkerboard: the scan and the model's mean training scan.")
+                       : saliency ? tr("The scan as it is. Explain by: None shows the slider's change again.")
                        : scene_->isPreview() ? tr("Preview on the model's grid.")
                                              : tr("The patient's right is on the left.");
   painter.drawText(rect().adjusted(16, 0, -16, -10), Qt::AlignBottom | Qt::AlignLeft | Qt::TextWordWrap, note);

@@ -90,7 +90,7 @@ void qCounterwarpScene::setCenter(const double center[3]) {
 }
 
 const cw_volume *qCounterwarpScene::image() const {
-  if (original_ || reference_ || saliency())
+  if (original_ || reference() || saliency())
     return nullptr;
   return preview_ ? &preview_image_ : result_ ? &result_->simulation.image : nullptr;
 }
@@ -98,7 +98,7 @@ const cw_volume *qCounterwarpScene::image() const {
 const cw_volume *qCounterwarpScene::overlay() const {
   if (saliency())
     return &saliency_->map->volume;
-  if (!overlay_ || original_ || reference_)
+  if (!overlay_ || original_ || reference())
     return nullptr;
   return preview_ ? &preview_log_ : result_ ? &result_->simulation.log_jacobian : nullptr;
 }

@@ -34,12 +34,13 @@ class qCounterwarpScene : public QObject {
   double factor() const { return saliency() ? 1 : -1; }
   // |factor * overlay| at the ends of the colours.
   double scale() const { return saliency() ? saliency_->scale : scale_; }
-  // The map that is shown, if one is.
-  const qCounterwarpSaliency *saliency() const { return overlay_ && !reference_ ? saliency_.get() : nullptr; }
-  const qCounterwarpVolumePointer &reference() const { return reference_; }
+  // The map and the reference that are shown, if they are; while the slider moves, neither is.
+  const qCounterwarpSaliency *saliency() const {
+    return overlay_ && !reference_ && !preview_ ? saliency_.get() : nullptr;
+  }
+  const qCounterwarpVolume *reference() const { return preview_ ? nullptr : reference_.get(); }
   double referenceWhite() const { return reference_white_; }
   bool isPreview() const { return static_cast<bool>(preview_); }
-  bool hasSimulation() const { return preview_ || result_; }
   const double *center() const { return center_; }
   double white() const { return white_; }
 

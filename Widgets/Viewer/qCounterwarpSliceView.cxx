@@ -102,7 +102,7 @@ void qCounterwarpSliceView::render() {
       value *= factor;
     counterwarp::overlay(picture, colours, scene_->scale());
   }
-  if (const qCounterwarpVolumePointer &reference = scene_->reference())
+  if (const qCounterwarpVolume *reference = scene_->reference())
     counterwarp::checkerboard(
         picture, counterwarp::grey(shown_, slice(reference->volume, shown_), scene_->referenceWhite()), kSquares);
   picture_ = QImage(picture.rgb.data(), picture.width, picture.height, 3 * picture.width, QImage::Format_RGB888).copy();

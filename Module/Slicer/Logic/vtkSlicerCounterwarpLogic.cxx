@@ -16,6 +16,7 @@
 #include <vtkMRMLSliceCompositeNode.h>
 #include <vtkMRMLSubjectHierarchyNode.h>
 #include <vtkMRMLTableNode.h>
+#include <vtkMRMLVolumeArchetypeStorageNode.h>
 #include <vtkNew.h>
 #include <vtkObjectFactory.h>
 #include <vtkOrientedGridTransform.h>
@@ -139,6 +140,30 @@ bool vtkSlicerCounterwarpLogic::ReadVolume(vtkMRMLScalarVolumeNode *node, cw_con
       return false;
   }
   return true;
+}
+
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::LoadVolume(const std::string &file, const std::string &name,
+                                                               bool labels) {
+  vtkMRMLScene *scene = this->GetMRMLScene();
+  if (!scene)
+    return nullptr;
+  vtkMRMLScalarVolumeNode *node = vtkMRMLScalarVolumeNode::SafeDownCast(
+      scene->AddNewNodeByClass(labels ? "vtkMRMLLabelMapVolumeNode" : "vtkMRMLScalarVolumeNode", name));
+  auto *storage = vtkMRMLVolumeArchetypeStorageNode::SafeDownCast(
+      scene->AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode"));
+  if (node && storage) {
+    storage->SetFileName(file.c_str());
+    node->SetAndObserveStorageNodeID(storage->GetID());
+    if (storage->ReadData(node)) {
+      node->CreateDefaultDisplayNodes();
+      return node;
+    }
+  }
+  if (storage)
+    scene->RemoveNode(storage);
+  if (node)
+    scene->RemoveNode(node);
+  return nullptr;
 }
 
 // ---- out ----

@@ -33,6 +33,9 @@ class VTK_SLICER_COUNTERWARP_MODULE_LOGIC_EXPORT vtkSlicerCounterwarpLogic : pub
   /// The node's samples and its place in the world.  False with one sentence in *problem where that cannot be.
   bool ReadVolume(vtkMRMLScalarVolumeNode *node, cw_context *context, cw_volume *volume, std::string *problem);
 
+  /// Reads an image file into the scene, as labels where asked for; nullptr where it cannot be read.
+  vtkMRMLScalarVolumeNode *LoadVolume(const std::string &file, const std::string &name, bool labels);
+
   /// Output volumes on the scan's own grid, under its parent transform.
   vtkMRMLScalarVolumeNode *PutImage(vtkMRMLScalarVolumeNode *scan, const cw_volume &image);
   vtkMRMLScalarVolumeNode *PutJacobian(vtkMRMLScalarVolumeNode *scan, const cw_volume &jacobian);
