@@ -8,10 +8,9 @@
 #include <vtkMRMLScriptedModuleNode.h>
 #include <vtkMRMLTransformableNode.h>
 
-#include <QFileInfo>
-
 #include <algorithm>
 #include <cmath>
+#include <QFileInfo>
 
 #include "vtkSlicerCounterwarpLogic.h"
 
@@ -208,10 +207,9 @@ void qSlicerCounterwarpHost::showOverlay(bool on) {
 void qSlicerCounterwarpHost::showSaliency(const QString &scan, const qCounterwarpSaliencyPointer &saliency,
                                           const qCounterwarpVerdict &verdict) {
   vtkMRMLScalarVolumeNode *input = node(scan);
-  saliency_ = saliency && input
-                  ? logic_->PutSaliency(input, saliency->map->volume, saliency->scale, saliency->method.toStdString(),
-                                        verdict.text.toStdString())
-                  : nullptr;
+  saliency_ = saliency && input ? logic_->PutSaliency(input, saliency->map->volume, saliency->scale,
+                                                      saliency->method.toStdString(), verdict.text.toStdString())
+                                : nullptr;
   showAtRest();
 }
 
@@ -219,8 +217,8 @@ void qSlicerCounterwarpHost::showReference(const QString &scan, const qCounterwa
   vtkMRMLScalarVolumeNode *input = node(scan);
   reference_ = nullptr;
   if (reference && input)
-    reference_ = logic_->PutPassing(vtkSlicerCounterwarpLogic::Reference, reference->volume.grid,
-                                    reference->volume.data, input);
+    reference_ =
+        logic_->PutPassing(vtkSlicerCounterwarpLogic::Reference, reference->volume.grid, reference->volume.data, input);
   else
     logic_->RemovePassing(vtkSlicerCounterwarpLogic::Reference);
   showAtRest();

@@ -10,7 +10,8 @@ qSlicerCounterwarpModule::~qSlicerCounterwarpModule() = default;
 
 QString qSlicerCounterwarpModule::helpText() const {
   return tr(
-      "<p>Takes a disease out of a scan, or puts it in, as a trained classifier sees it. What the warp shrinks or expands "
+      "<p>Takes a disease out of a scan, or puts it in, as a trained classifier sees it. What the warp shrinks or "
+      "expands "
       "is the explanation.</p>"
       "<ol><li>Choose a volume and a simulator (an ONNX file of <i>counterwarp train-simulator</i>).</li>"
       "<li>If the scan does not lie where the model's training scans lie, press <i>Align to model</i> and look at the "

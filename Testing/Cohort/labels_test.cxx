@@ -34,8 +34,9 @@ TEST_F(LabelNames, TablesOfAalFreeSurferAndBids) {
 }
 
 TEST_F(LabelNames, OtherLinesArePassedOver) {
-  ASSERT_OK(Read("0 background\n-3 below\n1000000 above\n99999999999999999999 far\n3.5 half\n7\n#8 comment\n8x no\n"
-                 "5 first\n5 second\n999999 last\n"));
+  ASSERT_OK(
+      Read("0 background\n-3 below\n1000000 above\n99999999999999999999 far\n3.5 half\n7\n#8 comment\n8x no\n"
+           "5 first\n5 second\n999999 last\n"));
   EXPECT_EQ(names.count, 2);
   EXPECT_EQ(Name(5), "first");
   EXPECT_EQ(Name(999999), "last");

@@ -78,9 +78,9 @@ TEST(ModelCommand, ReferencesInBundlesAreNoNumbers) {
   for (const char *transform : {R"("ScaleIntensityd", "minv": null)", R"("ScaleIntensityd", "maxv": "@high")",
                                 R"("ScaleIntensityRanged", "a_min": 0, "a_max": 1, "b_min": "@low", "b_max": null)"}) {
     write_file(folder / "inference.json", std::string(R"({"transforms": [{"_target_": )") + transform + "}]}");
-    const Outcome outcome = run({"model", "import", data + "densenet121.onnx", "--out", folder.name("out.onnx"),
-                                 "--spacing", "2", "--orientation", "RAS", "--transforms",
-                                 folder.name("inference.json"), "--output", "1"});
+    const Outcome outcome =
+        run({"model", "import", data + "densenet121.onnx", "--out", folder.name("out.onnx"), "--spacing", "2",
+             "--orientation", "RAS", "--transforms", folder.name("inference.json"), "--output", "1"});
     EXPECT_NE(outcome.err.find("has no counterpart here"), std::string::npos) << outcome.err;
     EXPECT_NE(outcome.err.find("--normalization"), std::string::npos) << outcome.err;
   }

@@ -199,7 +199,8 @@ class ExplainTest : public widgets_test::ViewerTest {
   void aMapAndItsVerdict() {
     start();
     QVERIFY(part<QComboBox>("methodBox")->count() > 3);
-    QCOMPARE(part<QComboBox>("methodBox")->findText("gradcam.positive"), -1);  // a linear classifier has no layer for it
+    QCOMPARE(part<QComboBox>("methodBox")->findText("gradcam.positive"),
+             -1);  // a linear classifier has no layer for it
     choose("methodBox", "gradient");
     QTRY_VERIFY_WITH_TIMEOUT(viewer_->scene()->saliency(), kPatience);
     // The classifier is linear: its gradient is its weights, -0.1 in the middle.
@@ -329,7 +330,8 @@ class ExplainTest : public widgets_test::ViewerTest {
     panel()->setStrength(0.8);
     QVERIFY(panel()->isBusy());
     panel()->setSettings(settings);
-    QSignalSpy results(engine(), &qCounterwarpEngine::resultReady), previews(engine(), &qCounterwarpEngine::previewReady);
+    QSignalSpy results(engine(), &qCounterwarpEngine::resultReady),
+        previews(engine(), &qCounterwarpEngine::previewReady);
     QVERIFY(!panel()->isPrepared());
     rest();
     QTest::qWait(300);

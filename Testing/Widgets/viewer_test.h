@@ -1,5 +1,5 @@
-// What the tests of the window share: the real viewer, opened afresh for each test, and a user's hands.  Pictures of the
-// window are kept in CW_SCREENSHOTS.
+// What the tests of the window share: the real viewer, opened afresh for each test, and a user's hands.  Pictures of
+// the window are kept in CW_SCREENSHOTS.
 #pragma once
 
 #include <memory>

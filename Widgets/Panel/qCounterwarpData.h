@@ -40,8 +40,8 @@ struct qCounterwarpModelInfo {
   QString record;   // the model's own record of its training (JSON)
   QStringList trainedOn;
   cw_grid grid;
-  QString classifier;    // fingerprint of the network that it explains
-  QStringList methods;   // saliency methods that have rules for that network
+  QString classifier;                   // fingerprint of the network that it explains
+  QStringList methods;                  // saliency methods that have rules for that network
   qCounterwarpVolumePointer reference;  // the mean training scan as network input; nullptr if the file has none
 };
 
@@ -68,9 +68,9 @@ using qCounterwarpResultPointer = std::shared_ptr<const qCounterwarpResult>;
 
 // What a method says that the classifier's logit of the scan itself depends on.
 struct qCounterwarpSaliency {
-  QString method, problem;  // problem: why the map is empty or not finite, one sentence; else ""
+  QString method, problem;        // problem: why the map is empty or not finite, one sentence; else ""
   qCounterwarpVolumePointer map;  // on the scan's grid, zero outside the model's box
-  double scale = 1;  // |map| at the ends of the colours
+  double scale = 1;               // |map| at the ends of the colours
 };
 using qCounterwarpSaliencyPointer = std::shared_ptr<const qCounterwarpSaliency>;
 

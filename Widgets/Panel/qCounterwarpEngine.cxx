@@ -1,11 +1,10 @@
 #include "qCounterwarpEngine.h"
 
+#include <algorithm>
+#include <cmath>
 #include <QFile>
 #include <QFileInfo>
 #include <QMetaObject>
-
-#include <algorithm>
-#include <cmath>
 
 #include "counterwarp/live.h"
 #include "counterwarp/saliency.h"
@@ -18,7 +17,7 @@ struct qCounterwarpEngine::Held {
   cw_model model = cw_model();
   bool has_model = false;
   QString file;
-  cw_graph *classifier = nullptr;  // of the model; nullptr where it cannot be taken out
+  cw_graph *classifier = nullptr;   // of the model; nullptr where it cannot be taken out
   cw_saliency *saliency = nullptr;  // plan of `method`
   QString method;
   qCounterwarpVolumePointer scan;
@@ -259,7 +258,8 @@ bool qCounterwarpEngine::fine(cw_context *context, cw_status status) {
   return false;
 }
 
-// Waits for a wish and takes the one that comes first: model, scan, position, curve, full resolution, regions, saliency.
+// Waits for a wish and takes the one that comes first: model, scan, position, curve, full resolution, regions,
+// saliency.
 bool qCounterwarpEngine::next(Wishes &now) {
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
@@ -371,7 +371,9 @@ void qCounterwarpEngine::alignNow(Held &held, const qCounterwarpVolumePointer &s
     return;
   cw_affine found;
   std::string problem;
-  const auto progress = [this](double fraction) { return onProgress(this, "aligning the scan to the model", fraction); };
+  const auto progress = [this](double fraction) {
+    return onProgress(this, "aligning the scan to the model", fraction);
+  };
   if (qCounterwarpAlign::run(QFile::encodeName(held.file).toStdString(), scan->volume, progress, &found, &problem)) {
     const qCounterwarpAlignment alignment = std::make_shared<const cw_affine>(found);
     post([this, alignment] { emit aligned(alignment); });
@@ -385,8 +387,8 @@ void qCounterwarpEngine::prepareNow(Held &held, const Wishes &now) {
   held.dropScan();
   if (!now.scanData || !held.has_model)
     return;
-  if (!fine(held.context, cw_live_create(held.context, &held.model, &now.scanData->volume, now.alignment.get(),
-                                         &held.live)))
+  if (!fine(held.context,
+            cw_live_create(held.context, &held.model, &now.scanData->volume, now.alignment.get(), &held.live)))
     return;
   held.scan = now.scanData;
   held.alignment = now.alignment;
@@ -527,8 +529,8 @@ void qCounterwarpEngine::saliencyNow(Held &held, const QString &method) {
   cw_saliency_note note = cw_saliency_note();
   cw_status status = own && map ? planSaliency(held, method) : CW_ERROR_MEMORY;
   if (status == CW_OK)
-    status = cw_saliency_maps(held.context, held.saliency, cw_live_input(held.live), {0, false}, &own->volume.data,
-                              &note);
+    status =
+        cw_saliency_maps(held.context, held.saliency, cw_live_input(held.live), {0, false}, &own->volume.data, &note);
   cw_affine to_model = cw_affine_identity();
   if (status == CW_OK && held.alignment)
     status = cw_affine_invert(held.context, held.alignment.get(), &to_model);

@@ -37,8 +37,8 @@ class qCounterwarpEngine : public QObject {
   // A position of the slider, -1 .. 1.  settle: at full resolution too (a position that was shown last is not shown
   // again for it).
   void show(double strength, bool settle);
-  // Regions of an atlas, on whatever grid, for each full resolution from now on; nullptr for none.  of_model: it lies in
-  // the model's space and not in the scan's.
+  // Regions of an atlas, on whatever grid, for each full resolution from now on; nullptr for none.  of_model: it lies
+  // in the model's space and not in the scan's.
   void setAtlas(const qCounterwarpVolumePointer &atlas, bool of_model);
   // The map of a saliency method for each prepared scan from now on; "" for none.
   void explain(const QString &method);

@@ -53,7 +53,8 @@ qCounterwarpPanel::qCounterwarpPanel(QWidget *parent)
 
   if (!qCounterwarpAlign::available()) {
     ui_->alignButton->setText(tr("Align to model (not in this build)"));
-    ui_->alignButton->setToolTip(tr("This build was made without ITK. counterwarp-align makes the alignment elsewhere."));
+    ui_->alignButton->setToolTip(
+        tr("This build was made without ITK. counterwarp-align makes the alignment elsewhere."));
     ui_->alignCheck->hide();
   }
   connectEngine();
@@ -95,9 +96,8 @@ void qCounterwarpPanel::connectChoices() {
   chosen(ui_->methodBox, &qCounterwarpPanel::chooseMethod);
   connect(ui_->modelButton, &QPushButton::clicked, this, &qCounterwarpPanel::browse);
   connect(ui_->sanityButton, &QPushButton::clicked, this, [this] {
-    const QString file =
-        QFileDialog::getOpenFileName(this, tr("Choose sanity checks"), QFileInfo(model_).path(),
-                                     tr("Sanity checks (sanity.json *.json);;All files (*)"));
+    const QString file = QFileDialog::getOpenFileName(this, tr("Choose sanity checks"), QFileInfo(model_).path(),
+                                                      tr("Sanity checks (sanity.json *.json);;All files (*)"));
     if (!file.isEmpty())
       chooseSanity(file);
   });

@@ -76,7 +76,8 @@ void qCounterwarpLegend::paintEvent(QPaintEvent *) {
   int y = 14;
   painter.setPen(ink);
   const qCounterwarpSaliency *saliency = scene_->saliency();
-  painter.drawText(16, y + line - 6, saliency ? tr("Saliency: %1").arg(saliency->method) : tr("Change of tissue volume"));
+  painter.drawText(16, y + line - 6,
+                   saliency ? tr("Saliency: %1").arg(saliency->method) : tr("Change of tissue volume"));
   y += line + 4;
   const counterwarp::Picture strip = counterwarp::legend_strip();
   const QImage image(strip.rgb.data(), strip.width, strip.height, 3 * strip.width, QImage::Format_RGB888);
@@ -99,8 +100,10 @@ void qCounterwarpLegend::paintEvent(QPaintEvent *) {
   }
   y += line;
   painter.setPen(soft);
-  painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignLeft | Qt::AlignVCenter, saliency ? tr("for control") : tr("shrank"));
-  painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignRight | Qt::AlignVCenter, saliency ? tr("for patient") : tr("grew"));
+  painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignLeft | Qt::AlignVCenter,
+                   saliency ? tr("for control") : tr("shrank"));
+  painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignRight | Qt::AlignVCenter,
+                   saliency ? tr("for patient") : tr("grew"));
   y += line + 12;
   painter.setPen(ink);
   for (const QString &text : lines()) {
@@ -108,8 +111,8 @@ void qCounterwarpLegend::paintEvent(QPaintEvent *) {
     y += line;
   }
   painter.setPen(soft);
-  const QString note = scene_->reference()  ? tr("Checkerboard: the scan and the model's mean training scan.")
-                       : saliency ? tr("The scan as it is. Explain by: None shows the slider's change again.")
+  const QString note = scene_->reference() ? tr("Checkerboard: the scan and the model's mean training scan.")
+                       : saliency          ? tr("The scan as it is. Explain by: None shows the slider's change again.")
                        : scene_->isPreview() ? tr("Preview on the model's grid.")
                                              : tr("The patient's right is on the left.");
   painter.drawText(rect().adjusted(16, 0, -16, -10), Qt::AlignBottom | Qt::AlignLeft | Qt::TextWordWrap, note);

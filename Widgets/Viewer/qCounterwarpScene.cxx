@@ -59,8 +59,8 @@ void qCounterwarpScene::setReference(const qCounterwarpVolumePointer &reference)
   reference_ = reference;
   if (reference) {
     const float *samples = reference->volume.data;
-    const double white = counterwarp::absolute_quantile(
-        {samples, samples + cw_grid_samples(&reference->volume.grid)}, 0.998);
+    const double white =
+        counterwarp::absolute_quantile({samples, samples + cw_grid_samples(&reference->volume.grid)}, 0.998);
     reference_white_ = white > 0 ? white : 1;
   }
   emit changed();

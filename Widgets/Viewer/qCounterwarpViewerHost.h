@@ -31,8 +31,8 @@ class qCounterwarpViewerHost : public qCounterwarpHost {
   void openDemo() override;
   void scanChosen(const QString &id) override;
   void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) override;
-  void showResult(const QString &scan, const qCounterwarpResultPointer &result,
-                  const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &origin) override;
+  void showResult(const QString &scan, const qCounterwarpResultPointer &result, const qCounterwarpOutputs &outputs,
+                  const qCounterwarpOrigin &origin) override;
   void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) override;
   void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) override;
   void showOverlay(bool on) override;

@@ -149,8 +149,8 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::LoadVolume(const std::string
     return nullptr;
   vtkMRMLScalarVolumeNode *node = vtkMRMLScalarVolumeNode::SafeDownCast(
       scene->AddNewNodeByClass(labels ? "vtkMRMLLabelMapVolumeNode" : "vtkMRMLScalarVolumeNode", name));
-  auto *storage = vtkMRMLVolumeArchetypeStorageNode::SafeDownCast(
-      scene->AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode"));
+  auto *storage =
+      vtkMRMLVolumeArchetypeStorageNode::SafeDownCast(scene->AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode"));
   if (node && storage) {
     storage->SetFileName(file.c_str());
     node->SetAndObserveStorageNodeID(storage->GetID());

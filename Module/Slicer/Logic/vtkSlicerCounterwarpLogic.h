@@ -16,8 +16,8 @@ class vtkMRMLScriptedModuleNode;
 /// MRML in, MRML out: volumes of a scene as the core's, and the core's results as nodes beside their scan.  No
 /// arithmetic but the change between Slicer's RAS and the core's LPS.
 ///
-/// An output knows its scan (a node reference) and its role (an attribute): a repeated run on the same scan updates it, a
-/// run on another scan makes its own, and a scene that was saved finds both again.
+/// An output knows its scan (a node reference) and its role (an attribute): a repeated run on the same scan updates it,
+/// a run on another scan makes its own, and a scene that was saved finds both again.
 ///
 /// Limitations: a scan under a non-linear transform is refused (harden it first); under a linear one it is taken where
 /// it lies in the world, and its outputs are put under the same transform.
