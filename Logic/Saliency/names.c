@@ -126,3 +126,28 @@ void cw_saliency_name(const cw_saliency_request *request, char name[64]) {
     snprintf(name, 64, "%s%s.%s", method,
              request->method == CW_SALIENCY_RECTGRAD && request->times_input ? "-x-input" : "", sign);
 }
+
+const char *cw_saliency_usual(int index) {
+  static const char *const names[] = {"gradient",
+                                      "gradient-x-input",
+                                      "smoothgrad",
+                                      "integrated-gradients",
+                                      "gradcam",
+                                      "gradcam.signed",
+                                      "gradcam-plusplus",
+                                      "gradcam-plusplus.signed",
+                                      "fullgrad",
+                                      "fullgrad.positive",
+                                      "fullgrad.signed",
+                                      "guided-backprop",
+                                      "guided-backprop.signed",
+                                      "rectgrad",
+                                      "rectgrad.signed",
+                                      "rectgrad-x-input",
+                                      "lrp-zplus",
+                                      "lrp-epsilon",
+                                      "lrp-alpha2-beta1",
+                                      "lrp-composite",
+                                      "occlusion"};
+  return index >= 0 && index < (int)(sizeof names / sizeof *names) ? names[index] : NULL;
+}

@@ -1,9 +1,6 @@
 #include "anatomy.h"
 
-#include <cstdlib>
-#include <sstream>
-
-#include "context.h"
+#include "owned.h"
 
 namespace program {
 
@@ -43,21 +40,11 @@ Anatomy find_anatomy(const std::string &brain, const std::string &atlas, const s
   return anatomy;
 }
 
-LabelTable::LabelTable(const Path &file) {
-  std::istringstream text(read_text(file));
-  std::string line;
-  while (std::getline(text, line)) {
-    std::istringstream words(line);
-    std::string first, name;
-    if (!(words >> first >> name) || first[0] == '#')
-      continue;
-    char *end;
-    const long label = std::strtol(first.c_str(), &end, 10);
-    if (*end == '\0' && label > 0 && label < 1000000)
-      names_.emplace(static_cast<int>(label), name);
-  }
-  if (names_.empty())
-    throw Failure(file.string() + ": holds no line of the form \"LABEL NAME\", such as \"1 Precentral_L\".");
+LabelTable::LabelTable(Context &context, const Path &file) {
+  Owned<cw_label_names, cw_label_names_free> names(context);
+  context.check(cw_label_names_read(context, file.c_str(), names.get()));
+  for (int i = 0; i < names->count; i++)
+    names_.emplace(names->item[i].label, names->item[i].name);
 }
 
 std::string LabelTable::name(int label) const {

@@ -92,7 +92,7 @@ void run_cohort(Context &context, const CohortRequest &request) {
   std::vector<std::string> effects = request.effects;
   if (options.kind == CW_COHORT_BRAINS) {
     const Anatomy anatomy = find_anatomy(request.brain, request.atlas, request.labels);
-    const LabelTable labels(anatomy.labels);
+    const LabelTable labels(context, anatomy.labels);
     if (effects.empty())
       effects = {"Hippocampus"};
     if (effects.size() > 4)

@@ -58,7 +58,7 @@ void write_maps(Context &context, const std::vector<SimulatedScan> &simulations,
 
 void write_regions(Context &context, const GroupRequest &request,
                    const std::vector<SimulatedScan> *const simulations[2], const Path &out, Json &json) {
-  const LabelTable names(request.labels);
+  const LabelTable names(context, request.labels);
   Volume atlas(context);
   context.check(cw_nifti_read(context, request.atlas.c_str(), atlas.get()));
   Rows table;

@@ -52,13 +52,17 @@ std::string short_name(const Json &transform) {
     return "";
   std::string name = transform["_target_"];
   name = name.substr(name.rfind('.') == std::string::npos ? 0 : name.rfind('.') + 1);
-  if (!name.empty() && (name.back() == 'd' || name.back() == 'D') && name != "Oriented")
+  if (!name.empty() && (name.back() == 'd' || name.back() == 'D'))
     name.pop_back();
   return name;
 }
 
 void take_transform(const Json &t, Manifest &manifest) {
   const std::string name = short_name(t);
+  // A number as it is or by default; references ("@low") and null are neither.
+  const auto is = [&](const char *key, double expected) {
+    return !t.contains(key) || (t[key].is_number() && t[key].get<double>() == expected);
+  };
   const auto flag = [&](const char *key) { return t.contains(key) && t[key].is_boolean() && t[key].get<bool>(); };
   if (name == "Spacing" && t.contains("pixdim") && t["pixdim"].is_array()) {
     manifest.spacing.clear();
@@ -69,10 +73,10 @@ void take_transform(const Json &t, Manifest &manifest) {
     manifest.orientation = t["axcodes"].get<std::string>();
   } else if (name == "NormalizeIntensity" && !t.contains("subtrahend")) {
     manifest.normalization = flag("nonzero") ? "zscore" : "zscore all";
-  } else if (name == "ScaleIntensity" && t.value("minv", 0.0) == 0.0 && t.value("maxv", 1.0) == 1.0) {
+  } else if (name == "ScaleIntensity" && is("minv", 0) && is("maxv", 1)) {
     manifest.normalization = "minmax";
   } else if (name == "ScaleIntensityRange" && t.contains("a_min") && t.contains("a_max") && t["a_min"].is_number() &&
-             t["a_max"].is_number() && t.value("b_min", 0.0) == 0.0 && t.value("b_max", 1.0) == 1.0) {
+             t["a_max"].is_number() && is("b_min", 0) && is("b_max", 1)) {
     manifest.normalization =
         "range " + number(t["a_min"].get<double>(), 12) + " " + number(t["a_max"].get<double>(), 12);
     if (!flag("clip"))

@@ -6,27 +6,12 @@ namespace program {
 
 namespace {
 
-const std::vector<std::string> all_methods = {"gradient",
-                                              "gradient-x-input",
-                                              "smoothgrad",
-                                              "integrated-gradients",
-                                              "gradcam",
-                                              "gradcam.signed",
-                                              "gradcam-plusplus",
-                                              "gradcam-plusplus.signed",
-                                              "fullgrad",
-                                              "fullgrad.positive",
-                                              "fullgrad.signed",
-                                              "guided-backprop",
-                                              "guided-backprop.signed",
-                                              "rectgrad",
-                                              "rectgrad.signed",
-                                              "rectgrad-x-input",
-                                              "lrp-zplus",
-                                              "lrp-epsilon",
-                                              "lrp-alpha2-beta1",
-                                              "lrp-composite",
-                                              "occlusion"};
+std::vector<std::string> usual_methods() {
+  std::vector<std::string> names;
+  while (const char *name = cw_saliency_usual(static_cast<int>(names.size())))
+    names.push_back(name);
+  return names;
+}
 
 // gradcam-plusplus.signed -> gradcamPlusplusSigned
 std::string label_of(const std::string &name) {
@@ -93,7 +78,7 @@ void declare(MethodOptions &o, CLI::App *command, bool one_output) {
 std::vector<Method> methods_of(Context &context, const cw_model &model, const MethodOptions &options, bool quick) {
   std::vector<Method> methods;
   const bool all = options.names.empty();
-  for (const std::string &name : all ? all_methods : options.names) {
+  for (const std::string &name : all ? usual_methods() : options.names) {
     Method method;
     method.request = request_of(context, model, options, name);
     if (all && quick && method.request.method == CW_SALIENCY_OCCLUSION)

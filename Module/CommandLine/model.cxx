@@ -7,6 +7,7 @@
 #include "counterwarp/networks.h"
 #include "owned.h"
 #include "scans.h"
+#include "training.h"
 
 namespace program {
 
@@ -206,8 +207,7 @@ void run_model_import(Context &context, const ModelRequest &request) {
   provenance["output"] = manifest.output.empty() ? "default" : manifest.output;
   if (!manifest.classes.empty())
     provenance["classes"] = manifest.classes;
-  cw_release(context, model->provenance);
-  model->provenance = cw_copy_string(context, json_text(provenance, -1).c_str());
+  record_provenance(context, provenance, *model);
   std::string text;
   try_out(context, *model, text);
   context.check(cw_model_write(context, request.out.c_str(), model.get()));

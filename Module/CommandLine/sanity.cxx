@@ -29,6 +29,15 @@ std::vector<Scan> in_turn(const std::vector<Scan> &scans, int most) {
   return chosen;
 }
 
+// Of the network alone: a simulator's file holds it too.
+std::string network_fingerprint(Context &context, const cw_model &model) {
+  Graph classifier(context);
+  context.check(cw_model_classifier(context, &model, classifier.out()));
+  char text[17];
+  cw_graph_fingerprint(classifier.get(), text);
+  return text;
+}
+
 Json simulator_json(Context &context, const SanityRequest &request) {
   Json json = Json::object();
   const auto all = simulations_of(context, request.simulations, request.cohort);
@@ -75,6 +84,7 @@ void run_sanity(Context &context, const SanityRequest &request) {
   json["rule"] = rule_text;
   json["model"] = Path(request.model).filename().string();
   json["model_fingerprint"] = fingerprint(request.model);
+  json["classifier_fingerprint"] = network_fingerprint(context, *model);
   json["seed"] = request.seed;
   json["scans"] = Json::array();
   for (const Scan &scan : scans)

@@ -164,6 +164,7 @@ void record_template(Context &context, const cw_dataset &dataset, const Division
 }
 
 void record_provenance(Context &context, const Json &provenance, cw_model &model) {
+  cw_release(context, model.provenance);
   model.provenance = cw_copy_string(context, json_text(provenance).c_str());
   if (!model.provenance)
     context.check(CW_ERROR_MEMORY);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <QFileInfo>
 
 #include "vtkSlicerCounterwarpLogic.h"
 
@@ -109,6 +110,24 @@ QString qSlicerCounterwarpHost::regionName(const QString &atlas, int label) cons
   return name && *name ? QString::fromUtf8(name) : tr("label %1").arg(label);
 }
 
+QString qSlicerCounterwarpHost::demo(const char *file) const {
+  return QString::fromStdString(logic_->GetModuleShareDirectory()) + QStringLiteral("/demo/") + QLatin1String(file);
+}
+
+bool qSlicerCounterwarpHost::hasDemo() const {
+  return scene_ && QFileInfo::exists(demo("model.onnx")) && QFileInfo::exists(demo("brain.nii.gz"));
+}
+
+void qSlicerCounterwarpHost::openDemo() {
+  vtkMRMLNode *brain = logic_->LoadVolume(demo("brain.nii.gz").toStdString(), "brain", false);
+  vtkMRMLNode *atlas = logic_->LoadVolume(demo("atlas.nii.gz").toStdString(), "atlas", true);
+  emit chooseModel(demo("model.onnx"));
+  if (brain)
+    emit chooseScan(QString::fromUtf8(brain->GetID()));
+  if (atlas)
+    emit chooseAtlas(QString::fromUtf8(atlas->GetID()));
+}
+
 void qSlicerCounterwarpHost::scanChosen(const QString &id) {
   observe(node(id));
   scale_ = 0.1;
@@ -119,7 +138,8 @@ void qSlicerCounterwarpHost::showPreview(const QString &scan, const qCounterwarp
   vtkMRMLScalarVolumeNode *input = node(scan);
   if (!input)
     return;
-  vtkMRMLScalarVolumeNode *shown = logic_->PutPreview(preview->grid, preview->image.data(), input);
+  vtkMRMLScalarVolumeNode *shown =
+      logic_->PutPassing(vtkSlicerCounterwarpLogic::Preview, preview->grid, preview->image.data(), input);
   for (const float value : preview->logJacobian)
     scale_ = std::max(scale_, static_cast<double>(std::fabs(value)));
   if (!preview_)
@@ -128,19 +148,36 @@ void qSlicerCounterwarpHost::showPreview(const QString &scan, const qCounterwarp
 }
 
 void qSlicerCounterwarpHost::showResult(const QString &scan, const qCounterwarpResultPointer &result,
-                                        const qCounterwarpOutputs &outputs) {
+                                        const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &) {
   vtkMRMLScalarVolumeNode *input = node(scan);
   if (!input)
     return;
   const cw_simulation &s = result->simulation;
-  vtkMRMLScalarVolumeNode *image = outputs.volume ? logic_->PutImage(input, s.image) : nullptr;
+  image_ = outputs.volume ? logic_->PutImage(input, s.image) : nullptr;
   if (outputs.field)
     logic_->PutField(input, s.field);
   if (outputs.jacobian)
     logic_->PutJacobian(input, s.jacobian);
-  vtkMRMLScalarVolumeNode *overlay = overlay_ ? logic_->PutOverlay(input, s.log_jacobian, scale_) : nullptr;
+  if (result_ != result)
+    change_ = nullptr;
+  result_ = result;
   preview_ = false;
-  logic_->Show(image ? image : input, overlay, 0.5);
+  showAtRest();
+}
+
+void qSlicerCounterwarpHost::showAtRest() {
+  auto *input = vtkMRMLScalarVolumeNode::SafeDownCast(scan_);
+  if (!input || preview_)
+    return;
+  if (reference_) {
+    logic_->Show(input, reference_, 0.5);
+  } else if (saliency_ && overlay_) {
+    logic_->Show(input, saliency_, 0.5);
+  } else {
+    if (overlay_ && result_ && !change_)
+      change_ = logic_->PutOverlay(input, result_->simulation.log_jacobian, scale_);
+    logic_->Show(image_ ? image_.GetPointer() : input, overlay_ ? change_.GetPointer() : nullptr, 0.5);
+  }
 }
 
 void qSlicerCounterwarpHost::showCurve(const QString &scan, const QVector<double> &strengths,
@@ -164,16 +201,33 @@ void qSlicerCounterwarpHost::showRegions(const QString &scan, const QString &atl
 
 void qSlicerCounterwarpHost::showOverlay(bool on) {
   overlay_ = on;
-  vtkMRMLScriptedModuleNode *parameters = scene_ ? logic_->GetParameterNode() : nullptr;
-  if (!parameters || preview_)
-    return;
-  auto *image = vtkMRMLScalarVolumeNode::SafeDownCast(parameters->GetNodeReference("Image"));
-  auto *overlay = vtkMRMLScalarVolumeNode::SafeDownCast(parameters->GetNodeReference("Overlay"));
-  if (image || overlay)
-    logic_->Show(image, on ? overlay : nullptr, 0.5);
+  showAtRest();
+}
+
+void qSlicerCounterwarpHost::showSaliency(const QString &scan, const qCounterwarpSaliencyPointer &saliency,
+                                          const qCounterwarpVerdict &verdict) {
+  vtkMRMLScalarVolumeNode *input = node(scan);
+  saliency_ = saliency && input ? logic_->PutSaliency(input, saliency->map->volume, saliency->scale,
+                                                      saliency->method.toStdString(), verdict.text.toStdString())
+                                : nullptr;
+  showAtRest();
+}
+
+void qSlicerCounterwarpHost::showReference(const QString &scan, const qCounterwarpVolumePointer &reference) {
+  vtkMRMLScalarVolumeNode *input = node(scan);
+  reference_ = nullptr;
+  if (reference && input)
+    reference_ =
+        logic_->PutPassing(vtkSlicerCounterwarpLogic::Reference, reference->volume.grid, reference->volume.data, input);
+  else
+    logic_->RemovePassing(vtkSlicerCounterwarpLogic::Reference);
+  showAtRest();
 }
 
 void qSlicerCounterwarpHost::endPreview() {
   preview_ = false;
-  logic_->RemovePreview();
+  result_.reset();
+  image_ = change_ = saliency_ = reference_ = nullptr;
+  logic_->RemovePassing(vtkSlicerCounterwarpLogic::Preview);
+  logic_->RemovePassing(vtkSlicerCounterwarpLogic::Reference);
 }

@@ -25,13 +25,19 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   Choices atlases() const override { return choices(true); }
   qCounterwarpVolumePointer volume(const QString &id, QString *problem) override;
   QString regionName(const QString &atlas, int label) const override;
+  // Where the extension was built with the demonstration.
+  bool hasDemo() const override;
+  void openDemo() override;
   void scanChosen(const QString &id) override;
   void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) override;
-  void showResult(const QString &scan, const qCounterwarpResultPointer &result,
-                  const qCounterwarpOutputs &outputs) override;
+  void showResult(const QString &scan, const qCounterwarpResultPointer &result, const qCounterwarpOutputs &outputs,
+                  const qCounterwarpOrigin &origin) override;
   void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) override;
   void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) override;
   void showOverlay(bool on) override;
+  void showSaliency(const QString &scan, const qCounterwarpSaliencyPointer &saliency,
+                    const qCounterwarpVerdict &verdict) override;
+  void showReference(const QString &scan, const qCounterwarpVolumePointer &reference) override;
   void endPreview() override;
 
  signals:
@@ -41,8 +47,11 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
 
  private:
   Choices choices(bool labels) const;
+  QString demo(const char *file) const;
   vtkMRMLScalarVolumeNode *node(const QString &id) const;
   void observe(vtkMRMLNode *scan);
+  // What the slice views show when nothing moves: reference, saliency or the result, over the chosen scan.
+  void showAtRest();
   static void onEvent(vtkObject *caller, unsigned long event, void *self, void *data);
 
   vtkSmartPointer<vtkSlicerCounterwarpLogic> logic_;
@@ -51,4 +60,7 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   vtkNew<vtkCallbackCommand> callback_;
   bool overlay_ = true, preview_ = false;
   double scale_ = 0.1;
+  // Of the chosen scan; gone with it, or with the panel's next run.
+  qCounterwarpResultPointer result_;
+  vtkWeakPointer<vtkMRMLScalarVolumeNode> image_, change_, saliency_, reference_;
 };

@@ -10,8 +10,18 @@ qSlicerCounterwarpModule::~qSlicerCounterwarpModule() = default;
 
 QString qSlicerCounterwarpModule::helpText() const {
   return tr(
-      "Takes a disease out of a scan, or puts it in, as a trained classifier sees it. Choose a volume and a "
-      "simulator, move the slider; what the warp shrinks or expands is the explanation. For research use only.");
+      "<p>Takes a disease out of a scan, or puts it in, as a trained classifier sees it. What the warp shrinks or "
+      "expands "
+      "is the explanation.</p>"
+      "<ol><li>Choose a volume and a simulator (an ONNX file of <i>counterwarp train-simulator</i>).</li>"
+      "<li>If the scan does not lie where the model's training scans lie, press <i>Align to model</i> and look at the "
+      "checkerboard.</li>"
+      "<li>Move the slider: left removes the disease, right injects it. When it rests, the outputs are written on the "
+      "scan's own grid: volume, displacement (a transform: harden the scan under it to get the volume), Jacobian "
+      "(above 1 where tissue shrank), chart and table of regions.</li>"
+      "<li><i>Explain by</i> shows a saliency map and says whether it passed its sanity checks for this "
+      "classifier.</li></ol>"
+      "<p>A scan under a non-linear transform must be hardened first. For research use only.</p>");
 }
 
 QString qSlicerCounterwarpModule::acknowledgementText() const {

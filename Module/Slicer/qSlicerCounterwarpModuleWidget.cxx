@@ -57,6 +57,9 @@ void qSlicerCounterwarpModuleWidget::setup() {
     reading_ = false;
   });
   panel_->setHost(host_);
+  // The demonstration's choices, in the choosers too.
+  connect(host_, &qCounterwarpHost::chooseScan, this, [this](const QString &id) { scan_->setCurrentNodeID(id); });
+  connect(host_, &qCounterwarpHost::chooseAtlas, this, [this](const QString &id) { atlas_->setCurrentNodeID(id); });
   connect(host_, &qCounterwarpHost::volumeRemoved, this, [this](const QString &id) {
     if (scan_->currentNodeID() == id)  // so that it can be chosen again
       scan_->setCurrentNodeID(QString());

@@ -1,5 +1,5 @@
 # The panel's demonstration: trains the small model and puts brain and atlas beside it.
-#   cmake -DPROGRAM=counterwarp -DOUT=folder -P demo_model.cmake
+#   cmake -DPROGRAM=counterwarp -DOUT=folder [-DTHREADS=n] -P demo_model.cmake
 # Some four minutes on two cores, so a file of the build and not of the repository (9.6 MB); same bits on one CPU type.
 set(anatomy "")
 foreach(folder /usr/share/mricron/templates /usr/local/share/mricron/templates /usr/share/data/mricron/templates)
@@ -11,7 +11,11 @@ if(NOT anatomy)
   message(FATAL_ERROR "The demonstration needs a brain: install Debian's package mricron-data.")
 endif()
 set(work "${OUT}.work")
-execute_process(COMMAND "${PROGRAM}" demo --model-only --out "${work}" RESULT_VARIABLE failed)
+set(threads "")
+if(THREADS)
+  set(threads --threads "${THREADS}")
+endif()
+execute_process(COMMAND "${PROGRAM}" demo --model-only ${threads} --out "${work}" RESULT_VARIABLE failed)
 if(failed)
   message(FATAL_ERROR "The demonstration's model could not be trained (${failed}).")
 endif()

@@ -72,6 +72,20 @@ TEST(ModelCommand, ImportReadsBundles) {
   EXPECT_NE(run({"model", "check", folder.name("out.onnx")}).out.find("it runs"), std::string::npos);
 }
 
+// References and null, as bundles have them, are not numbers: the transform is named as one without a counterpart.
+TEST(ModelCommand, ReferencesInBundlesAreNoNumbers) {
+  const Folder folder;
+  for (const char *transform : {R"("ScaleIntensityd", "minv": null)", R"("ScaleIntensityd", "maxv": "@high")",
+                                R"("ScaleIntensityRanged", "a_min": 0, "a_max": 1, "b_min": "@low", "b_max": null)"}) {
+    write_file(folder / "inference.json", std::string(R"({"transforms": [{"_target_": )") + transform + "}]}");
+    const Outcome outcome =
+        run({"model", "import", data + "densenet121.onnx", "--out", folder.name("out.onnx"), "--spacing", "2",
+             "--orientation", "RAS", "--transforms", folder.name("inference.json"), "--output", "1"});
+    EXPECT_NE(outcome.err.find("has no counterpart here"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find("--normalization"), std::string::npos) << outcome.err;
+  }
+}
+
 // From a PyTorch export to a simulator of it.
 TEST(ModelCommand, ImportedClassifiersAreExplained) {
   const Folder folder;

@@ -43,10 +43,10 @@ done
 for folder in Libs/Core Libs/Visualization/VTK/Core Libs/Widgets; do
   system="$system -isystem $ctk/$folder"
 done
-for file in Module/Slicer/Logic/vtkSlicerCounterwarpLogic.cxx Module/Slicer/qSlicerCounterwarp*.cxx; do
+for file in Module/Slicer/Logic/*.cxx Module/Slicer/qSlicerCounterwarp*.cxx Module/Slicer/Testing/Cxx/*.cxx; do
   # shellcheck disable=SC2046,SC2086
   ${CXX:-c++} -std=c++"$standard" -fPIC -fsyntax-only -Wall -Wextra -I"$stubs" $(pkg-config --cflags Qt5Widgets) \
-    $system -isystem "$addon" -isystem "$vtk" -isystem "$itk" -ILogic/include -IWidgets/Panel -IModule/Slicer/Logic -IModule/Slicer \
+    $system -isystem "$addon" -isystem "$vtk" -isystem "$itk" -ILogic/include -IWidgets -IWidgets/Panel -IModule/Slicer/Logic -IModule/Slicer \
     "$file"
   echo "fine: $file"
 done

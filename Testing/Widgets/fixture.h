@@ -26,6 +26,13 @@ class Files {
   QString far_scan() const { return path("elsewhere.nii.gz"); }
   QString atlas() const { return path("atlas.nii.gz"); }
   QString model() const { return path("model.onnx"); }
+  // The scan, moved and turned a little; a finer model with the scan as its template; where it must be found.
+  QString moved_scan() const { return path("moved.nii.gz"); }
+  QString aligned_model() const { return path("aligned.onnx"); }
+  cw_affine motion() const {
+    const double c = std::cos(0.15), s = std::sin(0.15);
+    return {{{c, -s, 0, 12}, {s, c, 0, -9}, {0, 0, 1, 15}}};
+  }
   QString classifier() const { return path("classifier.onnx"); }
   QString broken() const { return path("broken.onnx"); }
   bool fine() const { return fine_; }
@@ -60,8 +67,33 @@ class Files {
     fine_ = table.open(QIODevice::WriteOnly) && table.write("1 Core_R\n2 Core_L\n7 Shell\n") > 0 && fine_;
     scan.grid.to_world.m[0][3] += 1000;
     writeVolume(path("elsewhere.nii.gz"), scan);
+    scan.grid = grid;
+    writeAlignedModel(scan);
+    const cw_affine motion = this->motion();
+    scan.grid.to_world = cw_affine_compose(&motion, &grid.to_world);
+    writeVolume(moved_scan(), scan);
     cw_volume_free(context_, &scan);
     cw_volume_free(context_, &atlas);
+  }
+  void writeAlignedModel(const cw_volume &scan) {
+    results_test::FakeModel fake;
+    const double center[3] = {1, 2, -3};
+    fake.grid = results_test::ObliqueGrid(32, 32, 28, 3.2, 3.2, 3.2, 0, center);
+    fake.V.assign(3 * fake.Samples(), 0);
+    fake.M.assign(3 * fake.Samples(), 0);
+    fake.w.assign(fake.Samples(), 0);
+    fake.Shrink(fake.V, 0.12);
+    results_test::ForEach(fake.grid, [&](size_t at, int, int, int, const double p[3]) {
+      const double d = std::hypot(p[0] - center[0], std::hypot(p[1] - center[1], p[2] - center[2]));
+      fake.w[at] = d < 14 ? -0.02f : 0.0f;
+    });
+    fake.b = 5;
+    cw_model model = {};
+    need(fake.Build(context_, &model));
+    model.template_samples = static_cast<float *>(cw_allocate(context_, fake.Samples(), sizeof(float)));
+    need(cw_preprocess(context_, &model.preprocessing, &scan, nullptr, model.template_samples));
+    writeModel(aligned_model(), model);
+    cw_model_free(context_, &model);
   }
   QString scan_name() const { return scan(); }
   // Injection shrinks what is in the middle by about a tenth a side; removal grows it.  The logit falls with the

@@ -1,26 +1,19 @@
 // The real panel in the real viewer, driven as a user would: choosing, dragging, cancelling, and everything that goes
-// wrong.  Pictures of the window are kept in CW_SCREENSHOTS.
-#include <memory>
-#include <QAbstractButton>
-#include <QComboBox>
+// wrong.
 #include <QDropEvent>
 #include <QHeaderView>
-#include <QLabel>
 #include <QMimeData>
 #include <QSignalSpy>
-#include <QSlider>
 #include <QSpinBox>
 #include <QStyle>
 #include <QStyleOptionSlider>
 #include <QTableWidget>
-#include <QtTest>
 
-#include "fixture.h"
-#include "qCounterwarpViewer.h"
+#include "viewer_test.h"
 
 namespace {
 
-const int kPatience = 20000;  // ms; a loaded machine, sanitizers
+using widgets_test::kPatience;
 
 long statusLine(const char *name) {
   QFile file(QStringLiteral("/proc/self/status"));
@@ -34,68 +27,12 @@ long statusLine(const char *name) {
 
 }  // namespace
 
-class PanelTest : public QObject {
+class PanelTest : public widgets_test::ViewerTest {
   Q_OBJECT
 
- private:
-  template <class T>
-  T *part(const char *name) {
-    T *found = viewer_->findChild<T *>(QLatin1String(name));
-    if (!found)
-      qFatal("no %s", name);
-    return found;
-  }
-  QString message() { return part<QLabel>("messageLabel")->isVisible() ? part<QLabel>("messageLabel")->text() : ""; }
-  qCounterwarpPanel *panel() { return viewer_->panel(); }
-  QSlider *slider() { return part<QSlider>("strengthSlider"); }
-  // A user's choice in a box: by keyboard, which emits activated().
-  void choose(const char *box_name, const QString &text) {
-    auto *box = part<QComboBox>(box_name);
-    const int at = box->findText(text);
-    QVERIFY2(at >= 0, qPrintable(text));
-    box->setFocus();
-    while (box->currentIndex() != at)
-      QTest::keyClick(box, box->currentIndex() < at ? Qt::Key_Down : Qt::Key_Up);
-  }
-  void open(const QString &file) {
-    const int before = viewer_->host()->scans().size();
-    viewer_->openFile(file);
-    QTRY_VERIFY_WITH_TIMEOUT(viewer_->host()->scans().size() > before, kPatience);
-  }
-  void settle() {
-    QTRY_VERIFY_WITH_TIMEOUT(panel()->isPrepared() && !panel()->isBusy() && viewer_->host()->lastResult().result,
-                             kPatience);
-  }
-  void rest() { QTRY_VERIFY_WITH_TIMEOUT(!panel()->isBusy() && !viewer_->host()->isLoading(), kPatience); }
-  void start() {
-    open(files_->scan());
-    panel()->chooseModel(files_->model());
-    settle();
-  }
-  double shown() { return viewer_->host()->lastResult().result->strength; }
-  void picture(const char *name) {
-    QCoreApplication::processEvents();
-    const QString file = QDir(QStringLiteral(CW_SCREENSHOTS)).filePath(QLatin1String(name) + QStringLiteral(".png"));
-    QVERIFY(QDir().mkpath(QStringLiteral(CW_SCREENSHOTS)));
-    QVERIFY(viewer_->grab().save(file));
-  }
-
-  std::unique_ptr<widgets_test::Files> files_;
-  std::unique_ptr<qCounterwarpViewer> viewer_;
-
  private slots:
-  void initTestCase() {
-    files_.reset(new widgets_test::Files);
-    QVERIFY(files_->fine());
-  }
-  void init() {
-    viewer_.reset(new qCounterwarpViewer);
-    viewer_->resize(1180, 900);
-    viewer_->show();
-    QVERIFY(QTest::qWaitForWindowExposed(viewer_.get()));
-    viewer_->activateWindow();
-    QVERIFY(QTest::qWaitForWindowActive(viewer_.get()));
-  }
+  void initTestCase() { makeFiles(); }
+  void init() { openViewer(); }
   void cleanup() { viewer_.reset(); }
 
   void emptyPanelSaysWhatToDo() {

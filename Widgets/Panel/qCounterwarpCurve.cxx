@@ -7,18 +7,11 @@
 #include <QPainter>
 #include <QPainterPath>
 
+#include "Pictures/pictures.h"
+
 namespace {
 
 const double kNone = std::numeric_limits<double>::quiet_NaN();
-
-// 1, 2 or 5 times a power of ten, so that some `count` steps span the range.
-double tick(double span, int count) {
-  const double rough = span / count, power = std::pow(10, std::floor(std::log10(rough)));
-  for (const double factor : {1.0, 2.0, 5.0})
-    if (rough <= factor * power)
-      return factor * power;
-  return 10 * power;
-}
 
 QColor mixed(const QColor &a, const QColor &b, double share) {
   return QColor::fromRgbF(a.redF() + share * (b.redF() - a.redF()), a.greenF() + share * (b.greenF() - a.greenF()),
@@ -104,7 +97,7 @@ void qCounterwarpCurve::paintEvent(QPaintEvent *) {
   painter.fillRect(box, paper);
   painter.fillRect(QRectF(box.topLeft(), QPointF(box.right(), y(0))), mixed(paper, QColor(196, 78, 32), 0.10));
   painter.fillRect(QRectF(QPointF(box.left(), y(0)), box.bottomRight()), mixed(paper, QColor(32, 98, 196), 0.10));
-  const double step = tick(high - low, 4);
+  const double step = counterwarp::round_up((high - low) / 4);
   for (double value = std::ceil(low / step) * step; value <= high; value += step) {
     const double shown = std::fabs(value) < 1e-9 * step ? 0 : value;
     painter.setPen(QPen(shown == 0 ? soft : faint, 1));

@@ -30,6 +30,9 @@ class qCounterwarpVolume {
 };
 using qCounterwarpVolumePointer = std::shared_ptr<const qCounterwarpVolume>;
 
+// Where a scan lies for a model: maps points of the model's space to points of the scan; nullptr: as it lies.
+using qCounterwarpAlignment = std::shared_ptr<const cw_affine>;
+
 // What a model says of itself.
 struct qCounterwarpModelInfo {
   QString file;
@@ -37,6 +40,9 @@ struct qCounterwarpModelInfo {
   QString record;   // the model's own record of its training (JSON)
   QStringList trainedOn;
   cw_grid grid;
+  QString classifier;                   // fingerprint of the network that it explains
+  QStringList methods;                  // saliency methods that have rules for that network
+  qCounterwarpVolumePointer reference;  // the mean training scan as network input; nullptr if the file has none
 };
 
 // One position of the slider on the model's grid.
@@ -60,6 +66,14 @@ struct qCounterwarpResult {
 };
 using qCounterwarpResultPointer = std::shared_ptr<const qCounterwarpResult>;
 
+// What a method says that the classifier's logit of the scan itself depends on.
+struct qCounterwarpSaliency {
+  QString method, problem;        // problem: why the map is empty or not finite, one sentence; else ""
+  qCounterwarpVolumePointer map;  // on the scan's grid, zero outside the model's box
+  double scale = 1;               // |map| at the ends of the colours
+};
+using qCounterwarpSaliencyPointer = std::shared_ptr<const qCounterwarpSaliency>;
+
 struct qCounterwarpRegion {
   int label;
   double change;  // of tissue volume, -0.12 for 12 % less
@@ -69,3 +83,5 @@ struct qCounterwarpRegion {
 Q_DECLARE_METATYPE(qCounterwarpModelInfo)
 Q_DECLARE_METATYPE(qCounterwarpPreviewPointer)
 Q_DECLARE_METATYPE(qCounterwarpResultPointer)
+Q_DECLARE_METATYPE(qCounterwarpAlignment)
+Q_DECLARE_METATYPE(qCounterwarpSaliencyPointer)

@@ -1,17 +1,27 @@
 #include "qCounterwarpEngine.h"
 
+#include <algorithm>
+#include <cmath>
 #include <QFile>
 #include <QFileInfo>
 #include <QMetaObject>
 
 #include "counterwarp/live.h"
+#include "counterwarp/saliency.h"
+#include "Pictures/pictures.h"
+#include "qCounterwarpAlign.h"
 #include "qCounterwarpWords.h"
 
 struct qCounterwarpEngine::Held {
   cw_context *context = nullptr;
   cw_model model = cw_model();
   bool has_model = false;
+  QString file;
+  cw_graph *classifier = nullptr;   // of the model; nullptr where it cannot be taken out
+  cw_saliency *saliency = nullptr;  // plan of `method`
+  QString method;
   qCounterwarpVolumePointer scan;
+  qCounterwarpAlignment alignment;
   cw_live *live = nullptr;
   // Giving back a result's memory takes tens of milliseconds: the one before is kept until the user has let go of it.
   qCounterwarpResultPointer result, retired;
@@ -20,11 +30,22 @@ struct qCounterwarpEngine::Held {
     cw_live_free(context, live);
     live = nullptr;
     scan.reset();
+    alignment.reset();
     retired = result;
     result.reset();
   }
+  void dropSaliency() {
+    if (saliency)
+      cw_saliency_free(context, saliency);
+    saliency = nullptr;
+    method.clear();
+  }
   void dropModel() {
     dropScan();
+    dropSaliency();
+    if (classifier)
+      cw_graph_free(context, classifier);
+    classifier = nullptr;
     if (has_model)
       cw_model_free(context, &model);
     has_model = false;
@@ -43,6 +64,24 @@ cw_context *openContext(bool (*progress)(void *, const char *, double), void (*w
   options.user = user;
   cw_context *context = nullptr;
   return cw_context_create(&options, &context) == CW_OK ? context : nullptr;
+}
+
+// What of the model can be explained by saliency; nothing where its classifier cannot be taken out.
+void describeClassifier(cw_context *context, const cw_model &model, cw_graph **classifier,
+                        qCounterwarpModelInfo &info) {
+  if (cw_model_classifier(context, &model, classifier) != CW_OK)
+    return;
+  char text[17];
+  cw_graph_fingerprint(*classifier, text);
+  info.classifier = QString::fromLatin1(text);
+  cw_saliency_request request;
+  for (int i = 0; const char *name = cw_saliency_usual(i); i++)
+    if (cw_saliency_parse(context, name, &request) == CW_OK &&
+        cw_saliency_check(context, *classifier, &request) == CW_OK) {
+      char full[64];
+      cw_saliency_name(&request, full);
+      info.methods << QString::fromLatin1(full);
+    }
 }
 
 }  // namespace
@@ -81,19 +120,35 @@ void qCounterwarpEngine::readModel(const QString &file) {
   wish([&](Wishes &w) {
     model_serial_++;
     scan_serial_++;
-    w.clearWork();
+    clearWork(w);
     w.model = true;
     w.modelFile = file;
   });
 }
 
-void qCounterwarpEngine::prepare(const qCounterwarpVolumePointer &scan, const QString &name) {
+void qCounterwarpEngine::clearWork(Wishes &w) {
+  w.scan = w.align = w.preview = w.curve = w.settle = w.regions = w.saliency = false;
+  moved_ = false;
+}
+
+void qCounterwarpEngine::align(const qCounterwarpVolumePointer &scan) {
   wish([&](Wishes &w) {
     scan_serial_++;
-    w.clearWork();
+    clearWork(w);
+    w.scan = w.align = true;
+    w.scanData = scan;
+  });
+}
+
+void qCounterwarpEngine::prepare(const qCounterwarpVolumePointer &scan, const QString &name,
+                                 const qCounterwarpAlignment &alignment) {
+  wish([&](Wishes &w) {
+    scan_serial_++;
+    clearWork(w);
     w.scan = true;
     w.scanData = scan;
     w.scanName = name;
+    w.alignment = alignment;
   });
 }
 
@@ -109,17 +164,25 @@ void qCounterwarpEngine::show(double strength, bool settle) {
   });
 }
 
-void qCounterwarpEngine::setAtlas(const qCounterwarpVolumePointer &atlas) {
+void qCounterwarpEngine::setAtlas(const qCounterwarpVolumePointer &atlas, bool of_model) {
   wish([&](Wishes &w) {
     w.atlas = atlas;
+    w.atlasOfModel = of_model;
     w.regions = static_cast<bool>(atlas);
+  });
+}
+
+void qCounterwarpEngine::explain(const QString &method) {
+  wish([&](Wishes &w) {
+    w.method = method;
+    w.saliency = !method.isEmpty();
   });
 }
 
 void qCounterwarpEngine::cancel() {
   wish([&](Wishes &w) {
     w.model = false;
-    w.clearWork();
+    clearWork(w);
     stop_ = true;
   });
   if (busy_)
@@ -130,7 +193,7 @@ void qCounterwarpEngine::cancel() {
 void qCounterwarpEngine::forget() {
   wish([&](Wishes &w) {
     scan_serial_++;
-    w.clearWork();
+    clearWork(w);
     w.scan = true;  // of nothing
     w.scanData.reset();
   });
@@ -195,7 +258,8 @@ bool qCounterwarpEngine::fine(cw_context *context, cw_status status) {
   return false;
 }
 
-// Waits for a wish and takes the one that comes first: model, scan, position, curve, full resolution, regions.
+// Waits for a wish and takes the one that comes first: model, scan, position, curve, full resolution, regions,
+// saliency.
 bool qCounterwarpEngine::next(Wishes &now) {
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
@@ -218,7 +282,7 @@ bool qCounterwarpEngine::next(Wishes &now) {
   if (wishes_.model)
     wishes_.model = false;
   else if (wishes_.scan) {
-    wishes_.scan = false;
+    wishes_.scan = wishes_.align = false;
     wishes_.scanData.reset();
   } else if (wishes_.preview) {
     wishes_.preview = false;
@@ -227,8 +291,10 @@ bool qCounterwarpEngine::next(Wishes &now) {
     wishes_.curve = false;
   else if (wishes_.settle)
     wishes_.settle = false;
-  else
+  else if (wishes_.regions)
     wishes_.regions = false;
+  else
+    wishes_.saliency = false;
   return true;
 }
 
@@ -250,8 +316,10 @@ void qCounterwarpEngine::work(Held &held, Wishes &now) {
   held.retired.reset();
   if (now.model)
     readModelNow(held, now.modelFile);
+  else if (now.scan && now.align)
+    alignNow(held, now.scanData);
   else if (now.scan)
-    prepareNow(held, now.scanData, now.scanName);
+    prepareNow(held, now);
   else if (!held.live)
     return;
   else if (now.preview)
@@ -263,7 +331,9 @@ void qCounterwarpEngine::work(Held &held, Wishes &now) {
     else if (now.settle)
       settleNow(held, now.strength);
     else if (now.regions)
-      regionsNow(held, now.atlas);
+      regionsNow(held, now.atlas, now.atlasOfModel);
+    else if (now.saliency)
+      saliencyNow(held, now.method);
     gives_way_ = false;
   }
 }
@@ -283,24 +353,54 @@ void qCounterwarpEngine::readModelNow(Held &held, const QString &file) {
   }
   held.model = model;
   held.has_model = true;
-  const qCounterwarpModelInfo info = qCounterwarpWords::describe(held.model, file);
+  held.file = file;
+  qCounterwarpModelInfo info = qCounterwarpWords::describe(held.model, file);
+  describeClassifier(held.context, held.model, &held.classifier, info);
+  if (held.model.template_samples) {
+    const std::shared_ptr<qCounterwarpVolume> reference = qCounterwarpVolume::create(info.grid);
+    if (reference)
+      std::copy_n(held.model.template_samples, cw_grid_samples(&info.grid), reference->volume.data);
+    info.reference = reference;
+  }
   post([this, info] { emit modelRead(info); });
 }
 
-void qCounterwarpEngine::prepareNow(Held &held, const qCounterwarpVolumePointer &scan, const QString &name) {
+void qCounterwarpEngine::alignNow(Held &held, const qCounterwarpVolumePointer &scan) {
   held.dropScan();
   if (!scan || !held.has_model)
     return;
-  if (!fine(held.context, cw_live_create(held.context, &held.model, &scan->volume, nullptr, &held.live)))
+  cw_affine found;
+  std::string problem;
+  const auto progress = [this](double fraction) {
+    return onProgress(this, "aligning the scan to the model", fraction);
+  };
+  if (qCounterwarpAlign::run(QFile::encodeName(held.file).toStdString(), scan->volume, progress, &found, &problem)) {
+    const qCounterwarpAlignment alignment = std::make_shared<const cw_affine>(found);
+    post([this, alignment] { emit aligned(alignment); });
+  } else if (!problem.empty()) {
+    const QString sentence = qCounterwarpWords::failure(problem.c_str());
+    post([this, sentence] { emit failed(sentence); });
+  }
+}
+
+void qCounterwarpEngine::prepareNow(Held &held, const Wishes &now) {
+  held.dropScan();
+  if (!now.scanData || !held.has_model)
     return;
-  held.scan = scan;
+  if (!fine(held.context,
+            cw_live_create(held.context, &held.model, &now.scanData->volume, now.alignment.get(), &held.live)))
+    return;
+  held.scan = now.scanData;
+  held.alignment = now.alignment;
   if (held.model.template_samples)
     cw_preprocess_inspect(held.context, &held.model.preprocessing, cw_live_input(held.live),
-                          held.model.template_samples, name.toUtf8().constData());
+                          held.model.template_samples, now.scanName.toUtf8().constData());
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (current(job_))
+    if (current(job_)) {
       wishes_.curve = true;
+      wishes_.saliency = !wishes_.method.isEmpty();
+    }
   }
   post([this] { emit prepared(); });
 }
@@ -308,6 +408,8 @@ void qCounterwarpEngine::prepareNow(Held &held, const qCounterwarpVolumePointer 
 void qCounterwarpEngine::previewNow(Held &held, double strength) {
   const auto preview = std::make_shared<qCounterwarpPreview>();
   preview->grid = held.model.preprocessing.grid;
+  if (held.alignment)  // where it lies in the scan's space
+    preview->grid.to_world = cw_affine_compose(held.alignment.get(), &preview->grid.to_world);
   preview->strength = strength;
   const size_t samples = cw_grid_samples(&preview->grid);
   preview->image.resize(samples);
@@ -331,15 +433,18 @@ void qCounterwarpEngine::previewNow(Held &held, double strength) {
       Qt::QueuedConnection);
 }
 
+bool qCounterwarpEngine::again(cw_status status, bool Wishes::*wish) {
+  if (status != CW_ERROR_CANCELLED || stop_ || !current(job_))
+    return false;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  wishes_.*wish = true;  // goes on when the slider rests
+  return true;
+}
+
 void qCounterwarpEngine::curveNow(Held &held) {
   double strength[CW_CURVE_POINTS], logit[CW_CURVE_POINTS];
   const cw_status status = cw_live_curve(held.context, held.live, strength, logit);
-  if (status == CW_ERROR_CANCELLED && !stop_ && current(job_)) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    wishes_.curve = true;  // goes on when the slider rests
-    return;
-  }
-  if (!fine(held.context, status))
+  if (again(status, &Wishes::curve) || !fine(held.context, status))
     return;
   QVector<double> strengths, logits;
   for (int i = 0; i < CW_CURVE_POINTS; i++) {
@@ -368,15 +473,18 @@ void qCounterwarpEngine::settleNow(Held &held, double strength) {
   post([this, pointer] { emit resultReady(pointer); });
 }
 
-void qCounterwarpEngine::regionsNow(Held &held, const qCounterwarpVolumePointer &atlas) {
+void qCounterwarpEngine::regionsNow(Held &held, const qCounterwarpVolumePointer &atlas, bool of_model) {
   if (!atlas || !held.result)
     return;
   const cw_simulation &s = held.result->simulation;
   cw_context *context = held.context;
   cw_volume on_scan = cw_volume();
   cw_status status = cw_volume_create(context, &s.field.grid, 1, &on_scan);
+  cw_affine to_model = cw_affine_identity();
+  if (status == CW_OK && of_model && held.alignment)
+    status = cw_affine_invert(context, held.alignment.get(), &to_model);
   if (status == CW_OK)
-    status = cw_volume_resample_labels(context, &atlas->volume, nullptr, &on_scan);
+    status = cw_volume_resample_labels(context, &atlas->volume, &to_model, &on_scan);
   if (status == CW_OK)
     status = cw_progress(context, "regions", 0.3);
   cw_region *regions = nullptr;
@@ -394,4 +502,47 @@ void qCounterwarpEngine::regionsNow(Held &held, const qCounterwarpVolumePointer 
   }
   cw_release(context, regions);
   post([this, list] { emit regionsReady(list); });
+}
+
+cw_status qCounterwarpEngine::planSaliency(Held &held, const QString &method) {
+  if (held.saliency && held.method == method)
+    return CW_OK;
+  held.dropSaliency();
+  cw_saliency_request request;
+  cw_status status = cw_saliency_parse(held.context, method.toUtf8().constData(), &request);
+  request.seed = 1;
+  if (status == CW_OK)
+    status = cw_saliency_create(held.context, held.classifier, &request, 1, &held.saliency);
+  if (status == CW_OK)
+    held.method = method;
+  return status;
+}
+
+void qCounterwarpEngine::saliencyNow(Held &held, const QString &method) {
+  if (!held.classifier)
+    return;
+  const cw_grid &grid = held.model.preprocessing.grid;
+  const auto made = std::make_shared<qCounterwarpSaliency>();
+  made->method = method;
+  const std::shared_ptr<qCounterwarpVolume> own = qCounterwarpVolume::create(grid),
+                                            map = qCounterwarpVolume::create(held.scan->volume.grid);
+  cw_saliency_note note = cw_saliency_note();
+  cw_status status = own && map ? planSaliency(held, method) : CW_ERROR_MEMORY;
+  if (status == CW_OK)
+    status =
+        cw_saliency_maps(held.context, held.saliency, cw_live_input(held.live), {0, false}, &own->volume.data, &note);
+  cw_affine to_model = cw_affine_identity();
+  if (status == CW_OK && held.alignment)
+    status = cw_affine_invert(held.context, held.alignment.get(), &to_model);
+  if (status == CW_OK && note.finite)
+    status = cw_volume_resample(held.context, &own->volume, &to_model, &map->volume);
+  if (again(status, &Wishes::saliency) || !fine(own && map ? held.context : nullptr, status))
+    return;
+  made->map = map;
+  made->problem = note.reason[0] ? qCounterwarpWords::failure(note.reason) : QString();
+  const float *samples = own->volume.data;
+  const double largest = counterwarp::absolute_quantile({samples, samples + cw_grid_samples(&grid)}, 0.999);
+  made->scale = largest > 0 ? largest : 1;
+  const qCounterwarpSaliencyPointer pointer = made;
+  post([this, pointer] { emit saliencyReady(pointer); });
 }

@@ -13,6 +13,7 @@
 #include "qCounterwarpData.h"
 
 struct cw_live;
+struct cw_saliency;
 
 // Lives in the thread of its user (the GUI); every call returns at once and every signal arrives in that thread.
 //
@@ -30,12 +31,17 @@ class qCounterwarpEngine : public QObject {
   // Reads a model; the prepared scan is dropped.
   void readModel(const QString &file);
   // Prepares a scan for the model (which may still be being read).
-  void prepare(const qCounterwarpVolumePointer &scan, const QString &name);
+  void prepare(const qCounterwarpVolumePointer &scan, const QString &name, const qCounterwarpAlignment &alignment);
+  // Registers a scan to the model; the prepared scan is dropped.  aligned() follows.
+  void align(const qCounterwarpVolumePointer &scan);
   // A position of the slider, -1 .. 1.  settle: at full resolution too (a position that was shown last is not shown
   // again for it).
   void show(double strength, bool settle);
-  // Regions of an atlas, on whatever grid, for each full resolution from now on; nullptr for none.
-  void setAtlas(const qCounterwarpVolumePointer &atlas);
+  // Regions of an atlas, on whatever grid, for each full resolution from now on; nullptr for none.  of_model: it lies
+  // in the model's space and not in the scan's.
+  void setAtlas(const qCounterwarpVolumePointer &atlas, bool of_model);
+  // The map of a saliency method for each prepared scan from now on; "" for none.
+  void explain(const QString &method);
   // Stops what is under way; a prepared scan stays.  cancelled() follows if there was anything to stop.
   void cancel();
   // Forgets the scan: nothing of it is computed or arrives from now on.
@@ -44,11 +50,13 @@ class qCounterwarpEngine : public QObject {
 
  signals:
   void modelRead(const qCounterwarpModelInfo &info);
+  void aligned(const qCounterwarpAlignment &alignment);
   void prepared();
   void previewReady(const qCounterwarpPreviewPointer &preview);
   void curveReady(const QVector<double> &strengths, const QVector<double> &logits);
   void resultReady(const qCounterwarpResultPointer &result);
   void regionsReady(const QVector<qCounterwarpRegion> &regions);
+  void saliencyReady(const qCounterwarpSaliencyPointer &saliency);
   // One sentence each.
   void warned(const QString &sentence);
   void failed(const QString &sentence);
@@ -59,12 +67,14 @@ class qCounterwarpEngine : public QObject {
  private:
   // What is wished for and not yet begun.
   struct Wishes {
-    bool model = false, scan = false, preview = false, curve = false, settle = false, regions = false;
-    QString modelFile, scanName;
+    bool model = false, scan = false, align = false, preview = false, curve = false, settle = false, regions = false,
+         saliency = false;
+    QString modelFile, scanName, method;
     qCounterwarpVolumePointer scanData, atlas;
+    qCounterwarpAlignment alignment;
+    bool atlasOfModel = false;
     double strength = 0;
-    bool any() const { return model || scan || preview || curve || settle || regions; }
-    void clearWork() { scan = preview = curve = settle = regions = false; }
+    bool any() const { return model || scan || preview || curve || settle || regions || saliency; }
   };
   struct Held;  // the thread's own: context, model, prepared scan, last result
 
@@ -72,11 +82,14 @@ class qCounterwarpEngine : public QObject {
   void work(Held &held, Wishes &now);
   bool next(Wishes &now);
   void readModelNow(Held &held, const QString &file);
-  void prepareNow(Held &held, const qCounterwarpVolumePointer &scan, const QString &name);
+  void alignNow(Held &held, const qCounterwarpVolumePointer &scan);
+  void prepareNow(Held &held, const Wishes &now);
   void previewNow(Held &held, double strength);
   void curveNow(Held &held);
   void settleNow(Held &held, double strength);
-  void regionsNow(Held &held, const qCounterwarpVolumePointer &atlas);
+  void regionsNow(Held &held, const qCounterwarpVolumePointer &atlas, bool of_model);
+  void saliencyNow(Held &held, const QString &method);
+  cw_status planSaliency(Held &held, const QString &method);
   // Passes a status on: true if fine; failures are told, interruptions are not.
   bool fine(cw_context *context, cw_status status);
   bool interrupted() const;
@@ -85,6 +98,10 @@ class qCounterwarpEngine : public QObject {
   // Runs in the user's thread, unless the scan or model was replaced meanwhile.
   void post(const std::function<void()> &call);
   void wish(const std::function<void(Wishes &)> &change);
+  // Drops the wishes about a scan.
+  void clearWork(Wishes &wishes);
+  // Asks again for what gave way to a move of the slider; false if that is not why it stopped.
+  bool again(cw_status status, bool Wishes::*wish);
   // Tells the user that nothing is left to do, if that is so.
   void rest();
 

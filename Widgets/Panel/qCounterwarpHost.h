@@ -5,10 +5,17 @@
 #include <QPair>
 
 #include "qCounterwarpData.h"
+#include "qCounterwarpSanity.h"
 
 // What the user wants to keep of a simulation.
 struct qCounterwarpOutputs {
   bool volume = true, field = true, jacobian = true;
+};
+
+// What a result was made with.
+struct qCounterwarpOrigin {
+  QString model;  // file
+  qCounterwarpAlignment alignment;
 };
 
 // All calls come from the GUI thread and should return within some 30 ms.
@@ -37,10 +44,15 @@ class qCounterwarpHost : public QObject {
   virtual void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) = 0;
   // Replaces the outputs of an earlier position of the same scan.
   virtual void showResult(const QString &scan, const qCounterwarpResultPointer &result,
-                          const qCounterwarpOutputs &outputs) = 0;
+                          const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &origin) = 0;
   virtual void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) = 0;
   virtual void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) = 0;
   virtual void showOverlay(bool on) = 0;
+  // A map of the scan itself with what is known about it, in the place of the overlay; nullptr: none.
+  virtual void showSaliency(const QString &scan, const qCounterwarpSaliencyPointer &saliency,
+                            const qCounterwarpVerdict &verdict) = 0;
+  // The model's mean training scan where the alignment puts it, over the scan, to check the alignment; nullptr: none.
+  virtual void showReference(const QString &scan, const qCounterwarpVolumePointer &reference) = 0;
   // The panel has let go of a scan: what was shown of it without being an output is stale.
   virtual void endPreview() = 0;
 

@@ -1,5 +1,6 @@
 #include "qCounterwarpPanel.h"
 
+#include <algorithm>
 #include <cmath>
 #include <QFileDialog>
 #include <QFileInfo>
@@ -7,6 +8,7 @@
 #include <QShortcut>
 #include <QSignalBlocker>
 
+#include "qCounterwarpAlign.h"
 #include "qCounterwarpWords.h"
 #include "ui_qCounterwarpPanel.h"
 
@@ -49,42 +51,79 @@ qCounterwarpPanel::qCounterwarpPanel(QWidget *parent)
   settle_.setSingleShot(true);
   settle_.setInterval(kRest);
 
+  if (!qCounterwarpAlign::available()) {
+    ui_->alignButton->setText(tr("Align to model (not in this build)"));
+    ui_->alignButton->setToolTip(
+        tr("This build was made without ITK. counterwarp-align makes the alignment elsewhere."));
+    ui_->alignCheck->hide();
+  }
+  connectEngine();
+  connectChoices();
+  connectSlider();
+  connectOutputs();
+  setAlignment(nullptr);
+  showVerdict();
+  refreshChoices();
+  enable();
+}
+
+void qCounterwarpPanel::connectEngine() {
   using Engine = qCounterwarpEngine;
   using Panel = qCounterwarpPanel;
   connect(engine_, &Engine::modelRead, this, &Panel::onModelRead);
+  connect(engine_, &Engine::aligned, this, &Panel::onAligned);
   connect(engine_, &Engine::prepared, this, &Panel::onPrepared);
   connect(engine_, &Engine::previewReady, this, &Panel::onPreview);
   connect(engine_, &Engine::curveReady, this, &Panel::onCurve);
   connect(engine_, &Engine::resultReady, this, &Panel::onResult);
   connect(engine_, &Engine::regionsReady, this, &Panel::onRegions);
+  connect(engine_, &Engine::saliencyReady, this, &Panel::onSaliency);
   connect(engine_, &Engine::failed, this, &Panel::onFailed);
   connect(engine_, &Engine::cancelled, this, &Panel::onCancelled);
   connect(engine_, &Engine::busyChanged, this, &Panel::onBusy);
   connect(engine_, &Engine::progressed, this, &Panel::onProgress);
-  connect(engine_, &Engine::warned, this, [this](const QString &sentence) {
-    warnings_ << sentence;
-    say(Warning, warnings_.join(QLatin1Char('\n')));
-  });
+  connect(engine_, &Engine::warned, this, &Panel::warn);
+}
 
+void qCounterwarpPanel::connectChoices() {
   const auto activated = static_cast<void (QComboBox::*)(int)>(&QComboBox::activated);
-  connect(ui_->volumeBox, activated, this,
-          [this](int index) { chooseScan(ui_->volumeBox->itemData(index).toString()); });
-  connect(ui_->modelBox, activated, this,
-          [this](int index) { chooseModel(ui_->modelBox->itemData(index).toString()); });
-  connect(ui_->atlasBox, activated, this,
-          [this](int index) { chooseAtlas(ui_->atlasBox->itemData(index).toString()); });
-  connect(ui_->modelButton, &QPushButton::clicked, this, &Panel::browse);
-  connect(ui_->applyButton, &QPushButton::clicked, this, &Panel::apply);
-  connect(ui_->cancelButton, &QPushButton::clicked, this, &Panel::cancel);
+  const auto chosen = [&](QComboBox *box, void (qCounterwarpPanel::*choose)(const QString &)) {
+    connect(box, activated, this, [this, box, choose](int index) { (this->*choose)(box->itemData(index).toString()); });
+  };
+  chosen(ui_->volumeBox, &qCounterwarpPanel::chooseScan);
+  chosen(ui_->modelBox, &qCounterwarpPanel::chooseModel);
+  chosen(ui_->atlasBox, &qCounterwarpPanel::chooseAtlas);
+  chosen(ui_->methodBox, &qCounterwarpPanel::chooseMethod);
+  connect(ui_->modelButton, &QPushButton::clicked, this, &qCounterwarpPanel::browse);
+  connect(ui_->sanityButton, &QPushButton::clicked, this, [this] {
+    const QString file = QFileDialog::getOpenFileName(this, tr("Choose sanity checks"), QFileInfo(model_).path(),
+                                                      tr("Sanity checks (sanity.json *.json);;All files (*)"));
+    if (!file.isEmpty())
+      chooseSanity(file);
+  });
+  connect(ui_->alignButton, &QPushButton::clicked, this, &qCounterwarpPanel::align);
+  connect(ui_->alignCheck, &QCheckBox::clicked, this, [this] {
+    emit settingsChanged();
+    apply();
+  });
+  connect(ui_->boardCheck, &QCheckBox::toggled, this, &qCounterwarpPanel::showBoard);
+  connect(ui_->atlasCheck, &QCheckBox::clicked, this, [this] {
+    passAtlas();
+    emit settingsChanged();
+  });
+  connect(ui_->applyButton, &QPushButton::clicked, this, &qCounterwarpPanel::apply);
+  connect(ui_->cancelButton, &QPushButton::clicked, this, &qCounterwarpPanel::cancel);
   // A button's own shortcut would wait for its animation.
   auto *escape = new QShortcut(QKeySequence(Qt::Key_Escape), this);
   escape->setContext(Qt::WidgetWithChildrenShortcut);
-  connect(escape, &QShortcut::activated, this, &Panel::cancel);
+  connect(escape, &QShortcut::activated, this, &qCounterwarpPanel::cancel);
   connect(ui_->demoButton, &QPushButton::clicked, this, [this] {
     if (host_)
       host_->openDemo();
   });
+}
 
+void qCounterwarpPanel::connectSlider() {
   connect(ui_->strengthSlider, &QSlider::valueChanged, ui_->strengthSpin, &QSpinBox::setValue);
   connect(ui_->strengthSpin, static_cast<void (QSpinBox::*)(int)>(&QSpinBox::valueChanged), ui_->strengthSlider,
           &QSlider::setValue);
@@ -99,7 +138,9 @@ qCounterwarpPanel::qCounterwarpPanel(QWidget *parent)
     if (final)
       move(true);
   });
+}
 
+void qCounterwarpPanel::connectOutputs() {
   for (QCheckBox *check : {ui_->volumeCheck, ui_->fieldCheck, ui_->jacobianCheck})
     connect(check, &QCheckBox::toggled, this, [this] {
       if (host_ && result_ && prepared_)
@@ -112,8 +153,6 @@ qCounterwarpPanel::qCounterwarpPanel(QWidget *parent)
     emit settingsChanged();
   });
   connect(ui_->regionTable->horizontalHeader(), &QHeaderView::sectionClicked, this, [this] { sorted_ = true; });
-  refreshChoices();
-  enable();
 }
 
 qCounterwarpPanel::~qCounterwarpPanel() = default;
@@ -171,6 +210,12 @@ void qCounterwarpPanel::refreshChoices() {
   fill(ui_->volumeBox, host_ ? host_->scans() : Choices(), scan_, tr("Choose a volume"));
   fill(ui_->atlasBox, host_ ? host_->atlases() : Choices(), atlas_, tr("None"));
   fill(ui_->modelBox, models, model_, tr("Choose a model"));
+  Choices methods;
+  for (const QString &method : info_.methods)
+    methods << qMakePair(method, method);
+  if (!method_.isEmpty() && !info_.methods.contains(method_))
+    methods << qMakePair(method_, method_);
+  fill(ui_->methodBox, methods, method_, tr("None"));
   enable();
 }
 
@@ -179,6 +224,7 @@ void qCounterwarpPanel::letGo() {
   engine_->forget();
   prepared_ = has_original_ = false;
   result_.reset();
+  saliency_.reset();
   warnings_.clear();
   ui_->curve->clear();
   ui_->logitLabel->clear();
@@ -193,6 +239,7 @@ void qCounterwarpPanel::chooseScan(const QString &id) {
     return;
   letGo();
   scan_ = id;
+  setAlignment(nullptr);
   say(Info, QString());
   refreshChoices();
   if (host_ && !id.isEmpty())
@@ -204,7 +251,11 @@ void qCounterwarpPanel::chooseScan(const QString &id) {
 void qCounterwarpPanel::chooseModel(const QString &file) {
   letGo();
   model_ = file;
-  known_ = false;
+  known_ = reading_ = false;
+  info_ = qCounterwarpModelInfo();
+  sanity_ = file.isEmpty() ? QString() : qCounterwarpSanity::find(file);
+  setAlignment(nullptr);
+  showVerdict();
   ui_->expectsLabel->setText(tr("Choose a model to see what it expects."));
   ui_->expectsLabel->setToolTip(QString());
   const auto choice = qMakePair(file, QFileInfo(file).fileName());
@@ -237,14 +288,28 @@ void qCounterwarpPanel::browse() {
 void qCounterwarpPanel::chooseAtlas(const QString &id) {
   atlas_ = id;
   sorted_ = false;
-  ui_->regionTable->setRowCount(0);
-  QString problem;
-  const qCounterwarpVolumePointer atlas = host_ && !id.isEmpty() ? host_->volume(id, &problem) : nullptr;
-  if (!problem.isEmpty())
-    say(Error, problem);
-  engine_->setAtlas(atlas);
+  passAtlas();
   refreshChoices();
   emit settingsChanged();
+}
+
+void qCounterwarpPanel::passAtlas() {
+  ui_->regionTable->setRowCount(0);
+  QString problem;
+  const qCounterwarpVolumePointer atlas = host_ && !atlas_.isEmpty() ? host_->volume(atlas_, &problem) : nullptr;
+  if (!problem.isEmpty())
+    say(Error, problem);
+  engine_->setAtlas(atlas, ui_->atlasCheck->isChecked());
+}
+
+qCounterwarpVolumePointer qCounterwarpPanel::readScan() {
+  QString problem;
+  const qCounterwarpVolumePointer volume = host_->volume(scan_, &problem);
+  if (volume)
+    say(Info, QString());
+  else
+    say(Error, problem.isEmpty() ? tr("The volume cannot be read.") : problem);
+  return volume;
 }
 
 void qCounterwarpPanel::apply() {
@@ -257,27 +322,108 @@ void qCounterwarpPanel::apply() {
     return;
   }
   letGo();
-  QString problem;
-  const qCounterwarpVolumePointer volume = host_->volume(scan_, &problem);
-  if (!volume) {
-    say(Error, problem.isEmpty() ? tr("The volume cannot be read.") : problem);
+  const qCounterwarpVolumePointer volume = readScan();
+  if (!volume)
     return;
-  }
-  say(Info, QString());
   QString name = scan_;
   for (const auto &choice : host_->scans())
     if (choice.first == scan_)
       name = choice.second;
   showTrainedOn(name);
-  engine_->prepare(volume, name);
+  engine_->prepare(volume, name, alignment());
+}
+
+// ---- alignment ----
+
+void qCounterwarpPanel::align() {
+  if (!host_ || scan_.isEmpty() || !known_)
+    return;
+  letGo();
+  setAlignment(nullptr);
+  const qCounterwarpVolumePointer volume = readScan();
+  if (volume)
+    engine_->align(volume);
+}
+
+qCounterwarpAlignment qCounterwarpPanel::alignment() const {
+  return ui_->alignCheck->isChecked() ? alignment_ : nullptr;
+}
+
+void qCounterwarpPanel::setAlignment(const qCounterwarpAlignment &alignment) {
+  alignment_ = alignment;
+  ui_->alignCheck->setChecked(static_cast<bool>(alignment));
+  ui_->alignLabel->setVisible(static_cast<bool>(alignment));
+  if (alignment)
+    ui_->alignLabel->setText(qCounterwarpWords::describe(*alignment));
+  enable();
+}
+
+void qCounterwarpPanel::onAligned(const qCounterwarpAlignment &alignment) {
+  setAlignment(alignment);
+  ui_->boardCheck->setChecked(true);  // nobody should trust it unseen
+  emit settingsChanged();
+  apply();
+}
+
+void qCounterwarpPanel::showBoard() {
+  if (!host_)
+    return;
+  std::shared_ptr<qCounterwarpVolume> placed;
+  if (ui_->boardCheck->isChecked() && prepared_ && info_.reference) {
+    cw_grid grid = info_.grid;
+    if (const qCounterwarpAlignment used = alignment())
+      grid.to_world = cw_affine_compose(used.get(), &grid.to_world);
+    placed = qCounterwarpVolume::create(grid);
+    if (placed)
+      std::copy_n(info_.reference->volume.data, cw_grid_samples(&grid), placed->volume.data);
+  }
+  host_->showReference(scan_, placed);
+}
+
+// ---- saliency ----
+
+void qCounterwarpPanel::chooseMethod(const QString &method) {
+  method_ = method;
+  saliency_.reset();
+  if (host_)
+    host_->showSaliency(scan_, nullptr, qCounterwarpVerdict());
+  engine_->explain(method);
+  showVerdict();
+  refreshChoices();
+  emit settingsChanged();
+}
+
+void qCounterwarpPanel::chooseSanity(const QString &file) {
+  sanity_ = file;
+  showVerdict();
+  if (saliency_)
+    onSaliency(saliency_);
+  emit settingsChanged();
+}
+
+void qCounterwarpPanel::showVerdict() {
+  static const Kind kinds[] = {Warning, Info, Warning, Error};
+  if (method_.isEmpty() || !known_) {
+    write(ui_->verdictLabel, Info, QString());
+    return;
+  }
+  const qCounterwarpVerdict verdict = qCounterwarpSanity::verdict(sanity_, info_.classifier, method_);
+  write(ui_->verdictLabel, kinds[verdict.kind], verdict.text);
+}
+
+void qCounterwarpPanel::onSaliency(const qCounterwarpSaliencyPointer &saliency) {
+  saliency_ = saliency;
+  if (!saliency->problem.isEmpty())
+    warn(saliency->problem);
+  if (host_)
+    host_->showSaliency(scan_, saliency, qCounterwarpSanity::verdict(sanity_, info_.classifier, saliency->method));
 }
 
 // A scan whose name says that its subject was trained on explains less than it seems to.
 void qCounterwarpPanel::showTrainedOn(const QString &scan_name) {
   const QString participant = scan_name.section(QLatin1Char('_'), 0, 0).section(QLatin1Char('.'), 0, 0);
   if (info_.trainedOn.contains(participant)) {
-    warnings_ << tr("%1 took part in this model's training.").arg(participant);
-    say(Warning, warnings_.join(QLatin1Char('\n')));
+    warn(tr("%1 took part in this model's training.").arg(participant));
   }
 }
 
@@ -310,14 +456,24 @@ QVariantMap qCounterwarpPanel::settings() const {
   map[QStringLiteral("field")] = ui_->fieldCheck->isChecked();
   map[QStringLiteral("jacobian")] = ui_->jacobianCheck->isChecked();
   map[QStringLiteral("overlay")] = ui_->overlayCheck->isChecked();
+  map[QStringLiteral("method")] = method_;
+  map[QStringLiteral("sanity")] = sanity_;
+  map[QStringLiteral("atlasOfModel")] = ui_->atlasCheck->isChecked();
+  map[QStringLiteral("useAlignment")] = ui_->alignCheck->isChecked();
+  QVariantList numbers;
+  for (int i = 0; alignment_ && i < 12; i++)
+    numbers << alignment_->m[i / 4][i % 4];
+  map[QStringLiteral("alignment")] = numbers;
   return map;
 }
 
 void qCounterwarpPanel::setSettings(const QVariantMap &map) {
   const QSignalBlocker blocker(this);
-  letGo();
   engine_->cancel();
+  letGo();
+  say(Info, QString());
   known_ = reading_ = false;
+  info_ = qCounterwarpModelInfo();
   scan_ = map.value(QStringLiteral("scan")).toString();
   model_ = map.value(QStringLiteral("model")).toString();
   if (!model_.isEmpty())
@@ -329,6 +485,15 @@ void qCounterwarpPanel::setSettings(const QVariantMap &map) {
   ui_->strengthSlider->setValue(qRound(100 * map.value(QStringLiteral("strength")).toDouble()));
   ui_->expectsLabel->setText(model_.isEmpty() ? tr("Choose a model to see what it expects.")
                                               : tr("Apply reads the model and prepares the scan."));
+  const QVariantList numbers = map.value(QStringLiteral("alignment")).toList();
+  cw_affine kept = cw_affine();
+  for (int i = 0; i < 12 && numbers.size() == 12; i++)
+    kept.m[i / 4][i % 4] = numbers[i].toDouble();
+  setAlignment(numbers.size() == 12 ? std::make_shared<const cw_affine>(kept) : nullptr);
+  ui_->alignCheck->setChecked(alignment_ && map.value(QStringLiteral("useAlignment"), true).toBool());
+  ui_->atlasCheck->setChecked(map.value(QStringLiteral("atlasOfModel")).toBool());
+  sanity_ = map.value(QStringLiteral("sanity")).toString();
+  chooseMethod(map.value(QStringLiteral("method")).toString());
   chooseAtlas(map.value(QStringLiteral("atlas")).toString());
 }
 
@@ -362,18 +527,22 @@ void qCounterwarpPanel::showLogit(double logit) {
 // ---- what the engine tells ----
 
 void qCounterwarpPanel::onModelRead(const qCounterwarpModelInfo &info) {
+  if (!reading_ || info.file != model_)
+    return;
   known_ = true;
   reading_ = false;
   info_ = info;
   ui_->expectsLabel->setText(info.expects);
   ui_->expectsLabel->setToolTip(info.record);
-  enable();
+  refreshChoices();
+  showVerdict();
   apply();
 }
 
 void qCounterwarpPanel::onPrepared() {
   prepared_ = true;
   enable();
+  showBoard();
   engine_->show(strength(), false);
   engine_->show(strength(), true);
 }
@@ -407,7 +576,7 @@ void qCounterwarpPanel::onResult(const qCounterwarpResultPointer &result) {
     say(Warning,
         tr("The field folds in %n voxel(s) here (J not above 0).", "", static_cast<int>(result->simulation.folded)));
   if (host_)
-    host_->showResult(scan_, result, outputs);
+    host_->showResult(scan_, result, outputs, {model_, alignment()});
 }
 
 void qCounterwarpPanel::onRegions(const QVector<qCounterwarpRegion> &regions) {
@@ -473,6 +642,7 @@ void qCounterwarpPanel::onVolumeRemoved(const QString &id) {
   if (id == scan_) {
     letGo();
     scan_.clear();
+    setAlignment(nullptr);
     say(Error, tr("The volume was removed or changed while it was in use. Choose a volume to go on."));
     emit settingsChanged();
   }
@@ -481,12 +651,22 @@ void qCounterwarpPanel::onVolumeRemoved(const QString &id) {
 
 // ---- the look ----
 
-void qCounterwarpPanel::say(Kind kind, const QString &text) {
+void qCounterwarpPanel::write(QLabel *label, Kind kind, const QString &text) {
   static const char *const styles[] = {"background: #e3edf9; color: #12324f;", "background: #fdf0cd; color: #533f03;",
                                        "background: #f9dedc; color: #5f1512;"};
-  ui_->messageLabel->setStyleSheet(QStringLiteral("QLabel { border-radius: 4px; %1 }").arg(styles[kind]));
-  ui_->messageLabel->setText(text);
-  ui_->messageLabel->setVisible(!text.isEmpty());
+  label->setStyleSheet(QStringLiteral("QLabel { border-radius: 4px; %1 }").arg(QLatin1String(styles[kind])));
+  label->setText(text);
+  label->setVisible(!text.isEmpty());
+}
+
+void qCounterwarpPanel::say(Kind kind, const QString &text) {
+  write(ui_->messageLabel, kind, text);
+}
+
+void qCounterwarpPanel::warn(const QString &text) {
+  if (!warnings_.contains(text))
+    warnings_ << text;
+  say(Warning, warnings_.join(QLatin1Char('\n')));
 }
 
 void qCounterwarpPanel::enable() {
@@ -495,4 +675,10 @@ void qCounterwarpPanel::enable() {
   ui_->applyButton->setEnabled(ready);
   ui_->cancelButton->setEnabled(engine_->isBusy());
   ui_->strengthGroup->setEnabled(prepared_);
+  ui_->alignButton->setEnabled(ready && known_ && info_.reference && qCounterwarpAlign::available());
+  ui_->alignCheck->setEnabled(static_cast<bool>(alignment_));
+  ui_->atlasCheck->setEnabled(static_cast<bool>(alignment()));
+  ui_->boardCheck->setEnabled(prepared_ && info_.reference);
+  ui_->sanityButton->setEnabled(known_);
+  ui_->methodBox->setEnabled(known_ || !method_.isEmpty());
 }

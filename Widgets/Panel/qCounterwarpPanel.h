@@ -14,10 +14,11 @@ namespace Ui {
 class qCounterwarpPanel;
 }
 class QComboBox;
+class QLabel;
 
 // Keyboard: Alt and the underlined letters, arrow keys on the slider, Esc cancels.
 //
-// Limitations: scans are taken where they lie (no registration), and models are simulators of this project.
+// Limitations: models are simulators of this project; a scan is aligned by an affine, and only where the build has ITK.
 class qCounterwarpPanel : public QWidget {
   Q_OBJECT
 
@@ -33,6 +34,8 @@ class qCounterwarpPanel : public QWidget {
   QString atlas() const { return atlas_; }
   double strength() const;
   bool isPrepared() const { return prepared_; }
+  // What the next run will use: nullptr where the scan is taken as it lies.
+  qCounterwarpAlignment alignment() const;
   // True while something is computed, or about to be.
   bool isBusy() const;
 
@@ -50,6 +53,10 @@ class qCounterwarpPanel : public QWidget {
   void chooseAtlas(const QString &id);
   void setStrength(double strength);
   void apply();
+  void align();
+  // A saliency method by its name; "" for none.
+  void chooseMethod(const QString &method);
+  void chooseSanity(const QString &file);
   void cancel();
 
  signals:
@@ -57,7 +64,10 @@ class qCounterwarpPanel : public QWidget {
 
  private:
   enum Kind { Info, Warning, Error };
+  static void write(QLabel *label, Kind kind, const QString &text);
   void say(Kind kind, const QString &text);
+  void warn(const QString &text);
+  qCounterwarpVolumePointer readScan();
   void refreshChoices();
   void fill(QComboBox *box, const qCounterwarpHost::Choices &choices, const QString &current, const QString &none);
   void letGo();
@@ -65,12 +75,22 @@ class qCounterwarpPanel : public QWidget {
   void move(bool settle);
   void showLogit(double logit);
   void showTrainedOn(const QString &scan_name);
+  void setAlignment(const qCounterwarpAlignment &alignment);
+  void showBoard();
+  void showVerdict();
+  void passAtlas();
+  void connectEngine();
+  void connectChoices();
+  void connectSlider();
+  void connectOutputs();
   void onModelRead(const qCounterwarpModelInfo &info);
+  void onAligned(const qCounterwarpAlignment &alignment);
   void onPrepared();
   void onPreview(const qCounterwarpPreviewPointer &preview);
   void onCurve(const QVector<double> &strengths, const QVector<double> &logits);
   void onResult(const qCounterwarpResultPointer &result);
   void onRegions(const QVector<qCounterwarpRegion> &regions);
+  void onSaliency(const qCounterwarpSaliencyPointer &saliency);
   void onFailed(const QString &sentence);
   void onCancelled();
   void onBusy(bool busy);
@@ -82,11 +102,13 @@ class qCounterwarpPanel : public QWidget {
   std::unique_ptr<Ui::qCounterwarpPanel> ui_;
   qCounterwarpEngine *engine_;
   qCounterwarpHost *host_ = nullptr;
-  QString scan_, model_, atlas_, stage_;
+  QString scan_, model_, atlas_, method_, sanity_, stage_;
   QStringList warnings_;
   qCounterwarpModelInfo info_;
   qCounterwarpHost::Choices more_models_;
   qCounterwarpResultPointer result_;
+  qCounterwarpAlignment alignment_;  // found for this scan and model
+  qCounterwarpSaliencyPointer saliency_;
   bool known_ = false;     // the model has been read
   bool reading_ = false;   // it is being read
   bool prepared_ = false;  // the slider works

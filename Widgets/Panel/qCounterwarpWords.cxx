@@ -81,13 +81,25 @@ qCounterwarpModelInfo qCounterwarpWords::describe(const cw_model &model, const Q
   info.record = QString::fromUtf8(model.provenance ? model.provenance : "");
   info.trainedOn = list(model.trained_on);
   const QStringList lines = {
-      tr("Expects a T1 scan aligned as in its training, of any resolution."), tr("Grid: %1").arg(size(info.grid)),
+      tr("Expects a T1 scan of any resolution, aligned as in its training."), tr("Grid: %1").arg(size(info.grid)),
       tr("Intensities %1; logit above 0 is patient, below 0 control.").arg(normalization(model.preprocessing)),
       tr("Trained on %1; %2")
           .arg(training(model), model.field == CW_FIELD_VELOCITY ? tr("diffeomorphic warp (velocity)")
                                                                  : tr("displacement that may fold"))};
   info.expects = lines.join(QLatin1Char('\n'));
   return info;
+}
+
+QString qCounterwarpWords::describe(const cw_affine &alignment) {
+  const double determinant = cw_affine_determinant(&alignment), scale = std::cbrt(determinant);
+  const double trace = alignment.m[0][0] + alignment.m[1][1] + alignment.m[2][2];
+  const double cosine = std::fmax(-1, std::fmin(1, (trace / scale - 1) / 2));
+  const double moved = std::sqrt(alignment.m[0][3] * alignment.m[0][3] + alignment.m[1][3] * alignment.m[1][3] +
+                                 alignment.m[2][3] * alignment.m[2][3]);
+  return tr("Aligned: turned by about %1°, moved by %2 mm, scaled by %3. Look at the checkerboard before you trust it.")
+      .arg(std::acos(cosine) * 180 / std::acos(-1.0), 0, 'f', 0)
+      .arg(moved, 0, 'f', 0)
+      .arg(scale, 0, 'f', 2);
 }
 
 QString qCounterwarpWords::failure(const char *message) {

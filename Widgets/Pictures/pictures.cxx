@@ -112,6 +112,17 @@ void overlay(Picture &picture, const std::vector<float> &values, double scale) {
   }
 }
 
+void checkerboard(Picture &picture, const Picture &other, int squares) {
+  const int side = std::max(1, std::max(picture.width, picture.height) / squares);
+  for (int j = 0; j < picture.height; j++)
+    for (int i = 0; i < picture.width; i++)
+      if ((i / side + j / side) % 2)
+        for (int c = 0; c < 3; c++) {
+          const size_t at = 3 * (static_cast<size_t>(j) * picture.width + i) + c;
+          picture.rgb[at] = other.rgb[at];
+        }
+}
+
 double absolute_quantile(std::vector<float> samples, double share) {
   if (samples.empty())
     return 0;

@@ -34,6 +34,9 @@ Picture grey(const cw_grid &slice, const std::vector<float> &samples, double whi
 // Colours of values / scale over the grey picture, transparent towards 0.
 void overlay(Picture &picture, const std::vector<float> &values, double scale);
 
+// Puts every other square of another picture of the same size over this one, `squares` along its longest side.
+void checkerboard(Picture &picture, const Picture &other, int squares);
+
 // Value below which `share` of the absolute samples lie; 0 without samples.
 double absolute_quantile(std::vector<float> samples, double share);
 // 1, 2 or 5 times a power of ten, not under value.

@@ -17,9 +17,12 @@ struct qCounterwarpLoaded {
 
 // Everything that belongs to one position of the slider.
 struct qCounterwarpSaved {
-  QString scan;  // name, for the files' names
+  QString scan, scanFile;  // name, for the files' names
   qCounterwarpResultPointer result;
   qCounterwarpOutputs outputs;
+  qCounterwarpOrigin origin;
+  qCounterwarpSaliencyPointer saliency;
+  qCounterwarpVerdict verdict;
   QVector<double> strengths, logits;
   QVector<qCounterwarpRegion> regions;
   QStringList names;  // of the regions

@@ -60,8 +60,9 @@ QStringList qCounterwarpLegend::lines() const {
     lines << tr("Scan: %1").arg(value, 0, 'g', 5);
   if (scene_->image() && nearest(*scene_->image(), p, &value))
     lines << tr("Simulated: %1").arg(value, 0, 'g', 5);
-  if (scene_->logJacobian() && nearest(*scene_->logJacobian(), p, &value))
-    lines << tr("Tissue volume: %1").arg(percent(std::exp(-value) - 1, 1));
+  if (scene_->overlay() && nearest(*scene_->overlay(), p, &value))
+    lines << (scene_->saliency() ? tr("Saliency: %1").arg(value, 0, 'g', 3)
+                                 : tr("Tissue volume: %1").arg(percent(std::exp(-value) - 1, 1)));
   return lines;
 }
 
@@ -74,7 +75,9 @@ void qCounterwarpLegend::paintEvent(QPaintEvent *) {
   const int line = QFontMetrics(font()).height() + 4;
   int y = 14;
   painter.setPen(ink);
-  painter.drawText(16, y + line - 6, tr("Change of tissue volume"));
+  const qCounterwarpSaliency *saliency = scene_->saliency();
+  painter.drawText(16, y + line - 6,
+                   saliency ? tr("Saliency: %1").arg(saliency->method) : tr("Change of tissue volume"));
   y += line + 4;
   const counterwarp::Picture strip = counterwarp::legend_strip();
   const QImage image(strip.rgb.data(), strip.width, strip.height, 3 * strip.width, QImage::Format_RGB888);
@@ -92,12 +95,15 @@ void qCounterwarpLegend::paintEvent(QPaintEvent *) {
                        : t > 0.9 ? QRect(bar.right() - 79, box.top(), 80, line)
                                  : box;
     painter.setPen(ink);
-    painter.drawText(kept, align | Qt::AlignVCenter, percent(std::exp(t * scale) - 1));
+    painter.drawText(kept, align | Qt::AlignVCenter,
+                     saliency ? QString::number(t * scale, 'g', 2) : percent(std::exp(t * scale) - 1));
   }
   y += line;
   painter.setPen(soft);
-  painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignLeft | Qt::AlignVCenter, tr("shrank"));
-  painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignRight | Qt::AlignVCenter, tr("grew"));
+  painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignLeft | Qt::AlignVCenter,
+                   saliency ? tr("for control") : tr("shrank"));
+  painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignRight | Qt::AlignVCenter,
+                   saliency ? tr("for patient") : tr("grew"));
   y += line + 12;
   painter.setPen(ink);
   for (const QString &text : lines()) {
@@ -105,7 +111,9 @@ void qCounterwarpLegend::paintEvent(QPaintEvent *) {
     y += line;
   }
   painter.setPen(soft);
-  const QString note = scene_->hasSimulation() && scene_->isPreview() ? tr("Preview on the model's grid.")
-                                                                      : tr("The patient's right is on the left.");
+  const QString note = scene_->reference() ? tr("Checkerboard: the scan and the model's mean training scan.")
+                       : saliency          ? tr("The scan as it is. Explain by: None shows the slider's change again.")
+                       : scene_->isPreview() ? tr("Preview on the model's grid.")
+                                             : tr("The patient's right is on the left.");
   painter.drawText(rect().adjusted(16, 0, -16, -10), Qt::AlignBottom | Qt::AlignLeft | Qt::TextWordWrap, note);
 }

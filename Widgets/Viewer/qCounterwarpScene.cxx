@@ -22,6 +22,8 @@ void qCounterwarpScene::setScan(const qCounterwarpVolumePointer &scan, double wh
   scale_ = kLeastScale;
   preview_.reset();
   result_.reset();
+  saliency_.reset();
+  reference_.reset();
   if (scan) {
     const cw_grid &grid = scan->volume.grid;
     const double middle[3] = {(grid.size[0] - 1) / 2.0, (grid.size[1] - 1) / 2.0, (grid.size[2] - 1) / 2.0};
@@ -48,9 +50,27 @@ void qCounterwarpScene::setResult(const qCounterwarpResultPointer &result) {
   emit changed();
 }
 
+void qCounterwarpScene::setSaliency(const qCounterwarpSaliencyPointer &saliency) {
+  saliency_ = saliency;
+  emit changed();
+}
+
+void qCounterwarpScene::setReference(const qCounterwarpVolumePointer &reference) {
+  reference_ = reference;
+  if (reference) {
+    const float *samples = reference->volume.data;
+    const double white =
+        counterwarp::absolute_quantile({samples, samples + cw_grid_samples(&reference->volume.grid)}, 0.998);
+    reference_white_ = white > 0 ? white : 1;
+  }
+  emit changed();
+}
+
 void qCounterwarpScene::clearSimulation() {
   preview_.reset();
   result_.reset();
+  saliency_.reset();
+  reference_.reset();
   emit changed();
 }
 
@@ -70,13 +90,15 @@ void qCounterwarpScene::setCenter(const double center[3]) {
 }
 
 const cw_volume *qCounterwarpScene::image() const {
-  if (original_)
+  if (original_ || reference() || saliency())
     return nullptr;
   return preview_ ? &preview_image_ : result_ ? &result_->simulation.image : nullptr;
 }
 
-const cw_volume *qCounterwarpScene::logJacobian() const {
-  if (!overlay_ || original_)
+const cw_volume *qCounterwarpScene::overlay() const {
+  if (saliency())
+    return &saliency_->map->volume;
+  if (!overlay_ || original_ || reference())
     return nullptr;
   return preview_ ? &preview_log_ : result_ ? &result_->simulation.log_jacobian : nullptr;
 }

@@ -16,6 +16,11 @@ class qCounterwarpScene : public QObject {
   void setScan(const qCounterwarpVolumePointer &scan, double white);
   void setPreview(const qCounterwarpPreviewPointer &preview);
   void setResult(const qCounterwarpResultPointer &result);
+  // In the place of the change of volume; nullptr: none.
+  void setSaliency(const qCounterwarpSaliencyPointer &saliency);
+  // Takes every other square of the slices, over the scan as it is; nullptr: none.
+  void setReference(const qCounterwarpVolumePointer &reference);
+  // All but the scan.
   void clearSimulation();
   void setOverlay(bool on);
   void setOriginal(bool on);
@@ -24,14 +29,20 @@ class qCounterwarpScene : public QObject {
   const qCounterwarpVolumePointer &scan() const { return scan_; }
   // The image to draw: on the model's grid (then only inside its box), on the scan's, or nullptr for the scan.
   const cw_volume *image() const;
-  // log J to draw, nullptr for none.
-  const cw_volume *logJacobian() const;
+  // What the colours show: a saliency map, or -log J with a factor of -1; nullptr for none.
+  const cw_volume *overlay() const;
+  double factor() const { return saliency() ? 1 : -1; }
+  // |factor * overlay| at the ends of the colours.
+  double scale() const { return saliency() ? saliency_->scale : scale_; }
+  // The map and the reference that are shown, if they are; while the slider moves, neither is.
+  const qCounterwarpSaliency *saliency() const {
+    return overlay_ && !reference_ && !preview_ ? saliency_.get() : nullptr;
+  }
+  const qCounterwarpVolume *reference() const { return preview_ ? nullptr : reference_.get(); }
+  double referenceWhite() const { return reference_white_; }
   bool isPreview() const { return static_cast<bool>(preview_); }
-  bool hasSimulation() const { return preview_ || result_; }
   const double *center() const { return center_; }
   double white() const { return white_; }
-  // |log J| at the ends of the colours: a round change in %, the largest needed since the scan was chosen.
-  double scale() const { return scale_; }
 
  signals:
   void changed();
@@ -40,7 +51,10 @@ class qCounterwarpScene : public QObject {
   qCounterwarpVolumePointer scan_;
   qCounterwarpPreviewPointer preview_;
   qCounterwarpResultPointer result_;
+  qCounterwarpSaliencyPointer saliency_;
+  qCounterwarpVolumePointer reference_;
   cw_volume preview_image_ = cw_volume(), preview_log_ = cw_volume();  // views of preview_
   bool overlay_ = true, original_ = false;
-  double center_[3] = {0, 0, 0}, white_ = 1, scale_ = 0.1;
+  double center_[3] = {0, 0, 0}, white_ = 1, reference_white_ = 1;
+  double scale_ = 0.1;  // |log J|: a round change in %, the largest needed since the scan was chosen
 };

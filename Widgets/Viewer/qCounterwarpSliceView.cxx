@@ -11,6 +11,8 @@ namespace {
 
 const QColor kBackground(12, 12, 14), kText(214, 214, 220), kCross(250, 208, 60);
 
+const int kSquares = 8;  // of the checkerboard along a side
+
 QString planeName(counterwarp::Plane plane) {
   switch (plane) {
     case counterwarp::Plane::axial:
@@ -93,12 +95,16 @@ void qCounterwarpSliceView::render() {
     values.swap(simulated);
   }
   counterwarp::Picture picture = counterwarp::grey(shown_, values, scene_->white());
-  if (const cw_volume *log_jacobian = scene_->logJacobian()) {
-    std::vector<float> change = slice(*log_jacobian, shown_);
-    for (float &value : change)
-      value = -value;  // tissue grew where J of the pull-back is below 1
-    counterwarp::overlay(picture, change, scene_->scale());
+  if (const cw_volume *overlay = scene_->overlay()) {
+    std::vector<float> colours = slice(*overlay, shown_);
+    const float factor = static_cast<float>(scene_->factor());
+    for (float &value : colours)
+      value *= factor;
+    counterwarp::overlay(picture, colours, scene_->scale());
   }
+  if (const qCounterwarpVolume *reference = scene_->reference())
+    counterwarp::checkerboard(
+        picture, counterwarp::grey(shown_, slice(reference->volume, shown_), scene_->referenceWhite()), kSquares);
   picture_ = QImage(picture.rgb.data(), picture.width, picture.height, 3 * picture.width, QImage::Format_RGB888).copy();
 }
 

@@ -125,12 +125,15 @@ void qCounterwarpViewerHost::showPreview(const QString &, const qCounterwarpPrev
 }
 
 void qCounterwarpViewerHost::showResult(const QString &scan, const qCounterwarpResultPointer &result,
-                                        const qCounterwarpOutputs &outputs) {
+                                        const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &origin) {
   const qCounterwarpLoaded *loaded = find(scan);
   last_.scan = loaded ? loaded->name : QStringLiteral("scan");
+  last_.scanFile = scan;
+  if (last_.result != result)  // else only other outputs are wanted of it
+    last_.regions.clear();
   last_.result = result;
   last_.outputs = outputs;
-  last_.regions.clear();
+  last_.origin = origin;
   scene_->setResult(result);
   emit resultChanged(true);
 }
@@ -151,6 +154,17 @@ void qCounterwarpViewerHost::showRegions(const QString &, const QString &atlas,
 
 void qCounterwarpViewerHost::showOverlay(bool on) {
   scene_->setOverlay(on);
+}
+
+void qCounterwarpViewerHost::showSaliency(const QString &, const qCounterwarpSaliencyPointer &saliency,
+                                          const qCounterwarpVerdict &verdict) {
+  last_.saliency = saliency;
+  last_.verdict = verdict;
+  scene_->setSaliency(saliency);
+}
+
+void qCounterwarpViewerHost::showReference(const QString &, const qCounterwarpVolumePointer &reference) {
+  scene_->setReference(reference);
 }
 
 void qCounterwarpViewerHost::endPreview() {

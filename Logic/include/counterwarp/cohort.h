@@ -36,6 +36,30 @@ void cw_table_free(cw_context *context, cw_table *table);
  * names, independent of the order of rows.  CW_ERROR_ARGUMENT if a group has fewer participants than folds. */
 cw_status cw_table_folds(cw_context *context, const cw_table *table, int folds, uint64_t seed, int *fold);
 
+/* ---- names of an atlas's labels ---- */
+
+typedef struct cw_label_name {
+  int label;
+  const char *name;
+} cw_label_name;
+
+/* item: sorted by label, each label once; names lie in text. */
+typedef struct cw_label_names {
+  int count;
+  cw_label_name *item;
+  char *text;
+} cw_label_names;
+
+/* Reads lines that start with a label (1 .. 999999) and its name, up to a blank: AAL's "1 Precentral_L 2001",
+ * FreeSurfer's "17 Left-Hippocampus 220 216 20 0", BIDS's TSV.  Other lines (headers, comments) are passed over; of two
+ * lines with one label the first counts.  Errors: CW_ERROR_FILE, CW_ERROR_FORMAT (no such line, no text),
+ * CW_ERROR_MEMORY. */
+cw_status cw_label_names_read(cw_context *context, const char *path, cw_label_names *names);
+/* Accepts a cleared struct. */
+void cw_label_names_free(cw_context *context, cw_label_names *names);
+/* NULL if the label has no name. */
+const char *cw_label_names_find(const cw_label_names *names, int label);
+
 /* ---- scans on a model's grid ---- */
 
 typedef enum cw_normalization_kind {

@@ -58,6 +58,15 @@ cw_status cw_model_fields(cw_context *context, const cw_model *model, const floa
 cw_status cw_model_displacement(cw_context *context, const cw_model *model, const float *field, float strength,
                                 float *displacement);
 
+/* The classifier that a model holds (of a simulator trained for several: their mean logit), as a graph with the input
+ * "image" and one output, the logit [N,1].  It shares the model's parameters: the model must outlive it.  The caller
+ * frees it with cw_graph_free. */
+cw_status cw_model_classifier(cw_context *context, const cw_model *model, cw_graph **classifier);
+/* Tells networks apart: FNV-1a over the shapes and bytes of all stored numbers, in the order in which the nodes read
+ * them, as 16 hexadecimal digits.  The same for a classifier's file and for the classifier of a simulator trained for
+ * it. */
+void cw_graph_fingerprint(const cw_graph *graph, char text[17]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -82,6 +82,8 @@ cw_saliency_request cw_saliency_default(cw_saliency_method method, cw_sign sign)
 cw_status cw_saliency_parse(cw_context *context, const char *name, cw_saliency_request *request);
 /* The name in full, which fits for files: "gradcam.signed", "lrp-zplus". */
 void cw_saliency_name(const cw_saliency_request *request, char name[64]);
+/* The methods that are offered where none is asked for, in the original and the signed form; NULL past the last. */
+const char *cw_saliency_usual(int index);
 
 /* ---- maps of a scan ---- */
 

@@ -16,6 +16,7 @@
 #include <vtkMRMLSliceCompositeNode.h>
 #include <vtkMRMLSubjectHierarchyNode.h>
 #include <vtkMRMLTableNode.h>
+#include <vtkMRMLVolumeArchetypeStorageNode.h>
 #include <vtkNew.h>
 #include <vtkObjectFactory.h>
 #include <vtkOrientedGridTransform.h>
@@ -25,13 +26,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 vtkStandardNewMacro(vtkSlicerCounterwarpLogic);
 
 namespace {
 
 const char *const kModule = "Counterwarp";
-const char *const kPreview = "Preview";
+const char *const kRole = "Counterwarp.Role", *const kScan = "CounterwarpScan";
+const char *const kPassing[] = {"Preview", "Reference"};
 
 // RAS and LPS differ in the sign of the first two rows.
 double sign(int row) {
@@ -139,19 +142,60 @@ bool vtkSlicerCounterwarpLogic::ReadVolume(vtkMRMLScalarVolumeNode *node, cw_con
   return true;
 }
 
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::LoadVolume(const std::string &file, const std::string &name,
+                                                               bool labels) {
+  vtkMRMLScene *scene = this->GetMRMLScene();
+  if (!scene)
+    return nullptr;
+  vtkMRMLScalarVolumeNode *node = vtkMRMLScalarVolumeNode::SafeDownCast(
+      scene->AddNewNodeByClass(labels ? "vtkMRMLLabelMapVolumeNode" : "vtkMRMLScalarVolumeNode", name));
+  auto *storage =
+      vtkMRMLVolumeArchetypeStorageNode::SafeDownCast(scene->AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode"));
+  if (node && storage) {
+    storage->SetFileName(file.c_str());
+    node->SetAndObserveStorageNodeID(storage->GetID());
+    if (storage->ReadData(node)) {
+      node->CreateDefaultDisplayNodes();
+      return node;
+    }
+  }
+  if (storage)
+    scene->RemoveNode(storage);
+  if (node)
+    scene->RemoveNode(node);
+  return nullptr;
+}
+
 // ---- out ----
+
+std::vector<vtkMRMLNode *> vtkSlicerCounterwarpLogic::Outputs(const char *role, const char *node_class,
+                                                              vtkMRMLNode *scan) {
+  std::vector<vtkMRMLNode *> all, found;
+  if (this->GetMRMLScene())
+    this->GetMRMLScene()->GetNodesByClass(node_class, all);
+  for (vtkMRMLNode *node : all) {
+    const char *of = node->GetAttribute(kRole);
+    const char *id = node->GetNodeReferenceID(kScan);
+    if (of && std::strcmp(of, role) == 0 && (!scan || (id && scan->GetID() && std::strcmp(id, scan->GetID()) == 0)))
+      found.push_back(node);
+  }
+  return found;
+}
 
 vtkMRMLNode *vtkSlicerCounterwarpLogic::Output(const char *role, const char *node_class, vtkMRMLNode *scan,
                                                const char *ending) {
-  vtkMRMLScriptedModuleNode *parameters = this->GetParameterNode();
-  if (!parameters)
+  vtkMRMLScene *scene = this->GetMRMLScene();
+  if (!scene || !scan)
     return nullptr;
-  vtkMRMLNode *node = parameters->GetNodeReference(role);
-  if (node && node->IsA(node_class))
-    return node;
-  const std::string name = std::string(scan && scan->GetName() ? scan->GetName() : kModule) + " " + ending;
-  node = this->GetMRMLScene()->AddNewNodeByClass(node_class, name);
-  parameters->SetNodeReferenceID(role, node ? node->GetID() : nullptr);
+  const std::vector<vtkMRMLNode *> found = this->Outputs(role, node_class, scan);
+  if (!found.empty())
+    return found.front();
+  const std::string name = std::string(scan->GetName() ? scan->GetName() : kModule) + " " + ending;
+  vtkMRMLNode *node = scene->AddNewNodeByClass(node_class, name);
+  if (!node)
+    return nullptr;
+  node->SetAttribute(kRole, role);
+  node->SetNodeReferenceID(kScan, scan->GetID());
   this->Beside(scan, node);
   return node;
 }
@@ -200,13 +244,31 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutOverlay(vtkMRMLScalarVolu
                                                                const cw_volume &log_jacobian, double scale) {
   vtkMRMLScalarVolumeNode *node = this->PutVolume("Overlay", "volume change (-log J)", scan,
                                                   imageOf(log_jacobian.grid.size, log_jacobian.data, -1));
-  vtkMRMLScalarVolumeDisplayNode *display = node ? node->GetScalarVolumeDisplayNode() : nullptr;
-  if (display) {
-    display->SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileDivergingBlueRed.txt");
-    display->SetAutoWindowLevel(0);
-    display->SetWindowLevel(2 * scale, 0);
+  this->Colour(node, scale);
+  return node;
+}
+
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutSaliency(vtkMRMLScalarVolumeNode *scan, const cw_volume &map,
+                                                                double scale, const std::string &method,
+                                                                const std::string &verdict) {
+  vtkMRMLScalarVolumeNode *node = this->PutVolume(("Saliency." + method).c_str(), ("saliency " + method).c_str(), scan,
+                                                  imageOf(map.grid.size, map.data, 1));
+  this->Colour(node, scale);
+  if (node) {
+    node->SetAttribute("Counterwarp.Method", method.c_str());
+    node->SetAttribute("Counterwarp.Sanity", verdict.c_str());
+    node->SetDescription(verdict.c_str());
   }
   return node;
+}
+
+void vtkSlicerCounterwarpLogic::Colour(vtkMRMLScalarVolumeNode *node, double scale) {
+  vtkMRMLScalarVolumeDisplayNode *display = node ? node->GetScalarVolumeDisplayNode() : nullptr;
+  if (!display)
+    return;
+  display->SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileDivergingBlueRed.txt");
+  display->SetAutoWindowLevel(0);
+  display->SetWindowLevel(2 * scale, 0);
 }
 
 void vtkSlicerCounterwarpLogic::PutField(vtkMRMLScalarVolumeNode *scan, const cw_volume &field) {
@@ -241,10 +303,10 @@ void vtkSlicerCounterwarpLogic::PutField(vtkMRMLScalarVolumeNode *scan, const cw
   node->SetAndObserveTransformFromParent(transform);
 }
 
-vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutPreview(const cw_grid &grid, const float *image,
-                                                               vtkMRMLScalarVolumeNode *like) {
-  vtkMRMLScalarVolumeNode *node =
-      vtkMRMLScalarVolumeNode::SafeDownCast(this->Output(kPreview, "vtkMRMLScalarVolumeNode", like, "preview"));
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutPassing(Passing what, const cw_grid &grid, const float *image,
+                                                               vtkMRMLScalarVolumeNode *scan) {
+  vtkMRMLScalarVolumeNode *node = vtkMRMLScalarVolumeNode::SafeDownCast(this->Output(
+      kPassing[what], "vtkMRMLScalarVolumeNode", scan, what == Preview ? "preview" : "model's mean training scan"));
   if (!node)
     return nullptr;
   vtkNew<vtkMatrix4x4> to_ras;
@@ -257,23 +319,23 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutPreview(const cw_grid &gr
   if (!node->GetDisplayNode()) {
     node->CreateDefaultDisplayNodes();
     vtkMRMLScalarVolumeDisplayNode *display = node->GetScalarVolumeDisplayNode();
-    vtkMRMLScalarVolumeDisplayNode *model = like ? like->GetScalarVolumeDisplayNode() : nullptr;
+    vtkMRMLScalarVolumeDisplayNode *like = scan->GetScalarVolumeDisplayNode();
     if (display)
       display->SetSaveWithScene(false);
-    if (display && model) {
+    if (display && like && what == Preview) {
       display->SetAutoWindowLevel(0);
-      display->SetWindowLevel(model->GetWindow(), model->GetLevel());
+      display->SetWindowLevel(like->GetWindow(), like->GetLevel());
     }
   }
   node->EndModify(was);
   return node;
 }
 
-void vtkSlicerCounterwarpLogic::RemovePreview() {
+void vtkSlicerCounterwarpLogic::RemovePassing(Passing what) {
   vtkMRMLScene *scene = this->GetMRMLScene();
-  vtkMRMLScriptedModuleNode *parameters = scene && !scene->IsClosing() ? this->GetParameterNode() : nullptr;
-  vtkMRMLNode *node = parameters ? parameters->GetNodeReference(kPreview) : nullptr;
-  if (node)
+  if (!scene || scene->IsClosing())
+    return;
+  for (vtkMRMLNode *node : this->Outputs(kPassing[what], "vtkMRMLScalarVolumeNode", nullptr))
     scene->RemoveNode(node);
 }
 

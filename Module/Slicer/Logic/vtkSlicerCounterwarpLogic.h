@@ -16,8 +16,8 @@ class vtkMRMLScriptedModuleNode;
 /// MRML in, MRML out: volumes of a scene as the core's, and the core's results as nodes beside their scan.  No
 /// arithmetic but the change between Slicer's RAS and the core's LPS.
 ///
-/// Outputs are found again through references of the parameter node, so that a repeated run updates them, and a scene
-/// that was saved finds them too.
+/// An output knows its scan (a node reference) and its role (an attribute): a repeated run on the same scan updates it,
+/// a run on another scan makes its own, and a scene that was saved finds both again.
 ///
 /// Limitations: a scan under a non-linear transform is refused (harden it first); under a linear one it is taken where
 /// it lies in the world, and its outputs are put under the same transform.
@@ -27,11 +27,14 @@ class VTK_SLICER_COUNTERWARP_MODULE_LOGIC_EXPORT vtkSlicerCounterwarpLogic : pub
   vtkTypeMacro(vtkSlicerCounterwarpLogic, vtkSlicerModuleLogic);
   void PrintSelf(ostream &os, vtkIndent indent) override;
 
-  /// The module's settings and its references to outputs; nullptr without a scene.
+  /// The module's settings; nullptr without a scene.
   vtkMRMLScriptedModuleNode *GetParameterNode();
 
   /// The node's samples and its place in the world.  False with one sentence in *problem where that cannot be.
   bool ReadVolume(vtkMRMLScalarVolumeNode *node, cw_context *context, cw_volume *volume, std::string *problem);
+
+  /// Reads an image file into the scene, as labels where asked for; nullptr where it cannot be read.
+  vtkMRMLScalarVolumeNode *LoadVolume(const std::string &file, const std::string &name, bool labels);
 
   /// Output volumes on the scan's own grid, under its parent transform.
   vtkMRMLScalarVolumeNode *PutImage(vtkMRMLScalarVolumeNode *scan, const cw_volume &image);
@@ -40,9 +43,16 @@ class VTK_SLICER_COUNTERWARP_MODULE_LOGIC_EXPORT vtkSlicerCounterwarpLogic : pub
   vtkMRMLScalarVolumeNode *PutOverlay(vtkMRMLScalarVolumeNode *scan, const cw_volume &log_jacobian, double scale);
   /// A pull-back in mm as a grid transform: a volume put under it and hardened is the simulated one.
   void PutField(vtkMRMLScalarVolumeNode *scan, const cw_volume &field);
-  /// An image on the model's grid, shown while the slider moves; it is not saved with the scene.
-  vtkMRMLScalarVolumeNode *PutPreview(const cw_grid &grid, const float *image, vtkMRMLScalarVolumeNode *like);
-  void RemovePreview();
+  /// A saliency map with a diverging colour map from -scale to scale; its method and verdict as attributes.
+  vtkMRMLScalarVolumeNode *PutSaliency(vtkMRMLScalarVolumeNode *scan, const cw_volume &map, double scale,
+                                       const std::string &method, const std::string &verdict);
+  /// Images on a grid of their own that are only looked at and not saved with the scene: the scan while the slider
+  /// moves, and the model's mean training scan.
+  enum Passing { Preview, Reference };
+  vtkMRMLScalarVolumeNode *PutPassing(Passing what, const cw_grid &grid, const float *image,
+                                      vtkMRMLScalarVolumeNode *scan);
+  /// Removes them, of whatever scan.
+  void RemovePassing(Passing what);
   /// Table, series and chart of the logit against the strength.
   void PutCurve(vtkMRMLScalarVolumeNode *scan, const std::vector<double> &strengths, const std::vector<double> &logits);
   struct Region {
@@ -64,9 +74,12 @@ class VTK_SLICER_COUNTERWARP_MODULE_LOGIC_EXPORT vtkSlicerCounterwarpLogic : pub
   vtkSlicerCounterwarpLogic(const vtkSlicerCounterwarpLogic &) = delete;
   void operator=(const vtkSlicerCounterwarpLogic &) = delete;
 
+  /// Outputs of a role; of any scan for nullptr.
+  std::vector<vtkMRMLNode *> Outputs(const char *role, const char *node_class, vtkMRMLNode *scan);
   vtkMRMLNode *Output(const char *role, const char *node_class, vtkMRMLNode *scan, const char *ending);
   vtkMRMLScalarVolumeNode *PutVolume(const char *role, const char *ending, vtkMRMLScalarVolumeNode *scan,
                                      vtkImageData *image);
+  void Colour(vtkMRMLScalarVolumeNode *node, double scale);
   void Beside(vtkMRMLNode *scan, vtkMRMLNode *output);
 };
 

@@ -1,0 +1,31 @@
+# The outer build of the extension: the libraries that are missing, then the extension itself in inner-build.
+include("${CMAKE_CURRENT_LIST_DIR}/libraries.cmake")
+set(PREFIX "${CMAKE_BINARY_DIR}/prefix" CACHE PATH "Where the libraries are installed")
+counterwarp_superbuild_libraries(libraries)
+message(STATUS "Built from source for the extension: ${libraries}")
+
+set(found "")
+if("OpenBLAS" IN_LIST libraries)
+  list(APPEND found "-DSerialBlas_LIBRARY:FILEPATH=${PREFIX}/lib/libopenblas${CMAKE_STATIC_LIBRARY_SUFFIX}")
+endif()
+if("kissfft" IN_LIST libraries)
+  list(APPEND found "-DCOUNTERWARP_KISSFFT:STRING=STATIC")
+endif()
+ExternalProject_Add(inner
+  DOWNLOAD_COMMAND ""
+  INSTALL_COMMAND ""
+  SOURCE_DIR "${CMAKE_CURRENT_SOURCE_DIR}"
+  BINARY_DIR "${CMAKE_BINARY_DIR}/${EXTENSION_BUILD_SUBDIRECTORY}"
+  CMAKE_CACHE_ARGS
+    "-DSlicer_DIR:PATH=${Slicer_DIR}"
+    "-DCMAKE_BUILD_TYPE:STRING=${CMAKE_BUILD_TYPE}"
+    "-DCMAKE_C_COMPILER:FILEPATH=${CMAKE_C_COMPILER}"
+    "-DCMAKE_CXX_COMPILER:FILEPATH=${CMAKE_CXX_COMPILER}"
+    "-DCMAKE_PREFIX_PATH:STRING=${PREFIX}"
+    "-DCOUNTERWARP_REPOSITORY_URL:STRING=${COUNTERWARP_REPOSITORY_URL}"
+    "-DCOUNTERWARP_DEMO_DIR:PATH=${COUNTERWARP_DEMO_DIR}"
+    "-DCOUNTERWARP_SUPERBUILD:BOOL=OFF"
+    "-DEXTENSION_SUPERBUILD_BINARY_DIR:PATH=${CMAKE_BINARY_DIR}"
+    ${found}
+  BUILD_ALWAYS ON
+  DEPENDS ${libraries})

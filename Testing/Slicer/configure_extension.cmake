@@ -1,0 +1,38 @@
+# Configures the extension against the stand-in for Slicer: the outer build with every library from source (nothing is
+# downloaded: that happens when it is built), the outer build of a machine that has them, and the inner build.
+#   cmake -DSOURCE=folder -DBINARY=folder -DQT=5 -DGENERATOR=name -P configure_extension.cmake
+cmake_minimum_required(VERSION 3.20)
+
+# configure(NAME [EXPECT text] ARGS ..)
+function(configure name expect)
+  file(REMOVE_RECURSE "${BINARY}/${name}")
+  execute_process(
+    COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${BINARY}/${name}" -G "${GENERATOR}" "-DSlicer_DIR=${SOURCE}/Testing/Slicer/fake"
+            -DCOUNTERWARP_REPOSITORY_URL=https://example.org/counterwarp.git "-DCOUNTERWARP_QT_VERSION=${QT}" ${ARGN}
+    OUTPUT_VARIABLE out ERROR_VARIABLE out RESULT_VARIABLE failed)
+  if(failed OR NOT out MATCHES "${expect}")
+    message(FATAL_ERROR "${name}: expected \"${expect}\"\n${out}")
+  endif()
+  message(STATUS "fine: ${name}")
+endfunction()
+
+configure(all "for the extension: OpenBLAS;kissfft;protobuf;protobuf-c" -DCOUNTERWARP_SUPERBUILD_ALL=ON)
+foreach(part OpenBLAS kissfft protobuf protobuf-c inner)
+  if(NOT EXISTS "${BINARY}/all/CMakeFiles/${part}-complete" AND NOT IS_DIRECTORY "${BINARY}/all/${part}"
+     AND NOT IS_DIRECTORY "${BINARY}/all/${part}-prefix")
+    message(FATAL_ERROR "all: no external project ${part}")
+  endif()
+endforeach()
+configure(some "for the extension: \n")
+file(READ "${BINARY}/some/Counterwarp.json" entry)
+foreach(key category scm_url build_subdirectory)
+  string(JSON value GET "${entry}" ${key})
+  if(value STREQUAL "")
+    message(FATAL_ERROR "Counterwarp.json: ${key} is empty")
+  endif()
+endforeach()
+string(JSON url GET "${entry}" scm_url)
+if(NOT url STREQUAL "https://example.org/counterwarp.git")
+  message(FATAL_ERROR "Counterwarp.json: scm_url is ${url}")
+endif()
+configure(inner "the extension is described" -DCOUNTERWARP_SUPERBUILD=OFF -DBUILD_TESTING=ON)

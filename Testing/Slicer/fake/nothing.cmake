@@ -1,0 +1,1 @@
+# What a real Slicer does here is not needed to configure.
