@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs, builds, runs all tests, in the release build and under the address and undefined behaviour sanitizers.
-# Ends with one line, 'N passed, N failed', over both.
+# Installs, builds, runs all tests, in the release build and under the address and undefined behaviour sanitizers; those
+# with threads of their own also under the thread sanitizer.  Ends with one line, 'N passed, N failed', over all.
 #   COUNTERWARP_SANITIZE_TESTS=0  leaves the sanitizers out
 #   COUNTERWARP_TEST_PYTHON=FILE  a Python with numpy, nibabel, onnx, onnxruntime and slicer-core, instead of one in build/python
 set -eu
@@ -27,12 +27,11 @@ export OMP_WAIT_POLICY
 passed=0
 failed=0
 
-# run PRESET: configures, builds, tests.
+# run PRESET [option..]: configures, builds, tests.
 run() {
   folder=build/$1
-  cmake --preset "$1" -DCOUNTERWARP_BUILD_TESTING=ON -DCOUNTERWARP_BUILD_ITK=ON -DCOUNTERWARP_BUILD_WIDGETS=ON \
-    -DCOUNTERWARP_TEST_PYTHON="$python"
-  cmake --build "$folder" --parallel "$jobs"
+  cmake --preset "$@" -DCOUNTERWARP_BUILD_TESTING=ON -DCOUNTERWARP_BUILD_ITK=ON -DCOUNTERWARP_TEST_PYTHON="$python"
+  cmake --build --preset "$1" --parallel "$jobs"
   report=$folder/tests.xml
   failures=$folder/Testing/Temporary/LastTestsFailed.log
   rm -f "$report" "$failures"
@@ -50,12 +49,13 @@ run() {
   failed=$((failed + wrong))
 }
 
-run release
+run release -DCOUNTERWARP_BUILD_WIDGETS=ON
 if [ "${COUNTERWARP_SANITIZE_TESTS:-1}" != 0 ]; then
   # Frames that gcc 12 moves off the stack for detect_stack_use_after_return are not aligned for 64-byte vectors
   # (gcc bug 110027).
   ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=0} \
-    UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} run sanitize
+    UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} run sanitize -DCOUNTERWARP_BUILD_WIDGETS=ON
+  run threads
 fi
 
 echo "$passed passed, $failed failed"

@@ -1,6 +1,5 @@
 # What the filters need of ITK; read by the build and by the installed package.
-set(COUNTERWARP_ITK_MODULES ITKCommon ITKImageFunction ITKImageGrid ITKImageStatistics ITKMetricsv4 ITKOptimizersv4 ITKRegistrationCommon
-                            ITKRegistrationMethodsv4 ITKSpatialObjects ITKTransform)
+set(COUNTERWARP_ITK_MODULES ITKCommon ITKImageFunction ITKImageStatistics ITKMetricsv4 ITKOptimizersv4 ITKTransform)
 
 # counterwarp_use_itk(TARGET): the ITK that find_package has found, as TARGET's users will need it.
 macro(counterwarp_use_itk target)

@@ -5,13 +5,9 @@ itk_module(ITKCounterwarp
   DEPENDS
     ITKCommon
     ITKImageFunction
-    ITKImageGrid
     ITKImageStatistics
     ITKMetricsv4
     ITKOptimizersv4
-    ITKRegistrationCommon
-    ITKRegistrationMethodsv4
-    ITKSpatialObjects
     ITKTransform
   EXCLUDE_FROM_DEFAULT
   DESCRIPTION

@@ -1,13 +1,16 @@
 // The warp's kernels, and the filters around them, beside ITK's filters for the same work, in one run, on the same
 // number of threads.  "report" rows: the longest that a filter works before it hears that it was aborted.
-//   warp_itk [--threads N] [--table] [--model SIMULATOR]
-// With a model also the simulation's filter, on a scan of 1 mm voxels around the model's grid.
+//   warp_itk [--threads N] [--table] [--model SIMULATOR] [--classifier CLASSIFIER]
+// With models also the filters that ask them, on a scan of 1 mm voxels around the model's grid.
 // Rows of ours are "name <tab> figure <tab> unit", ITK's have "ITK" in front (run.sh joins them); --table joins them
 // here: name, ours, unit, peer, the peer's figure, ratio (above 1: ours is faster).  Figures are medians.  GB/s counts
 // each input and output once (for the exponential, once a squaring).
 #include <itkDisplacementFieldJacobianDeterminantFilter.h>
 #include <itkExponentialDisplacementFieldImageFilter.h>
 #include <itkImage.h>
+#include <itkImageRegionIteratorWithIndex.h>
+#include <itkInvertDisplacementFieldImageFilter.h>
+#include <itkLinearInterpolateImageFunction.h>
 #include <itkMultiThreaderBase.h>
 #include <itkVector.h>
 #include <itkWarpImageFilter.h>
@@ -23,8 +26,12 @@
 #include <vector>
 
 #include "counterwarp/warp.h"
+#include "itkCounterwarpAlignToModelFilter.h"
+#include "itkCounterwarpClassifyImageFilter.h"
 #include "itkCounterwarpExponentialFieldFilter.h"
+#include "itkCounterwarpInvertFieldFilter.h"
 #include "itkCounterwarpJacobianDeterminantFilter.h"
+#include "itkCounterwarpSaliencyImageFilter.h"
 #include "itkCounterwarpSimulateImageFilter.h"
 #include "itkCounterwarpWarpImageFilter.h"
 
@@ -37,7 +44,7 @@ constexpr int kSquarings = 6;
 struct Options {
   int threads = 2;
   bool table = false;
-  const char *model = nullptr;
+  const char *model = nullptr, *classifier = nullptr;
 };
 
 double seconds(const std::function<void()> &work) {
@@ -220,14 +227,43 @@ void measure(const Options &options, const int n[3]) {
   agree("the exponential", n, 2, u.data(), peer, 3, 0.05);
   agree("the filter's exponential", n, 0, u.data(),
         exponential_filter->GetOutput()->GetBufferPointer()->GetDataPointer(), 3, 1e-4);
+
+  // Both end by the largest residual; ITK's by the mean as well, which is left to the largest.
+  auto invert = itk::InvertDisplacementFieldImageFilter<Field, Field>::New();
+  invert->SetDisplacementField(itk_field);
+  invert->SetMaximumNumberOfIterations(20);
+  invert->SetMaxErrorToleranceThreshold(0.05);
+  invert->SetMeanErrorToleranceThreshold(1e3);
+  auto invert_filter = itk::CounterwarpInvertFieldFilter<Field>::New();
+  invert_filter->SetDisplacementField(itk_field);
+  invert_filter->SetMaxErrorToleranceThreshold(0.05);
+  std::vector<float> inverse(u.size());
+  const cw_volume field{itk::CounterwarpSamples::Grid(itk_field, itk_field->GetBufferedRegion()), 3, u.data()};
+  cw_volume inverted{field.grid, 3, inverse.data()};
+  const cw_view from = cw_volume_view(&field), to = cw_volume_view(&inverted);
+  cw_context_options core{};
+  core.threads = threads;
+  cw_context *context = nullptr;
+  if (cw_context_create(&core, &context) != CW_OK)
+    std::exit(1);
+  const auto invert_kernel = [&] { cw_view_invert(context, &from, 20, 0.05, &to, nullptr); };
+  print(options, "inverse", size, medians(samples > 4000000 ? 1 : 3, invert_kernel, invert_filter, invert),
+        24.0 * double(samples), longest_wait(invert_filter));
+  cw_context_free(context);
+  peer = invert->GetOutput()->GetBufferPointer()->GetDataPointer();
+  agree("the inverse", n, 2, inverse.data(), peer, 3, 0.15);
+  agree("the filter's inverse", n, 0, inverse.data(), invert_filter->GetOutput()->GetBufferPointer()->GetDataPointer(),
+        3, 1e-4);
 }
 
-void simulate(const Options &options) {
+using Short = itk::Image<short, 3>;
+
+// A scan of short pixels, as scanners write them, whose middle is the model's; where: the template if there is one.
+Short::Pointer scan_for(const itk::CounterwarpModel *model) {
   const int n[3] = {182, 218, 182};
-  auto model = itk::CounterwarpModel::New();
-  model->ReadFile(options.model);
   const auto grid = model->GetGrid();
-  auto scan = image<Scalar>(n);
+  const auto likeness = model->GetTemplate();
+  auto scan = image<Short>(n);
   itk::ContinuousIndex<double, 3> middle, own;
   for (unsigned a = 0; a < 3; a++) {
     middle[a] = 0.5 * (double(grid->GetLargestPossibleRegion().GetSize(a)) - 1);
@@ -237,28 +273,75 @@ void simulate(const Options &options) {
   grid->TransformContinuousIndexToPhysicalPoint(middle, there);
   scan->TransformContinuousIndexToPhysicalPoint(own, here);
   scan->SetOrigin(scan->GetOrigin() + (there - here));
+  auto look = itk::LinearInterpolateImageFunction<Scalar>::New();
+  if (likeness)
+    look->SetInputImage(likeness);
   const auto v = velocity(n);
-  for (size_t i = 0; i < v.size() / 3; i++)
-    scan->GetBufferPointer()[i] = 100 + 20 * v[i];
-  auto filter = itk::CounterwarpSimulateImageFilter<Scalar>::New();
-  filter->SetInput(scan);
-  filter->SetModel(model);
-  itk::Object::GlobalWarningDisplayOff();
+  itk::ImageRegionIteratorWithIndex<Short> it(scan, scan->GetBufferedRegion());
+  for (size_t i = 0; !it.IsAtEnd(); ++it, ++i) {
+    scan->TransformIndexToPhysicalPoint(it.GetIndex(), there);
+    const bool inside = likeness && look->IsInsideBuffer(there);
+    it.Set(short(likeness ? inside ? 1000 * look->Evaluate(there) : 0 : 1000 + 200 * v[i]));
+  }
+  return scan;
+}
+
+// Time of a whole run, and the longest time between two reports.
+void run_and_wait(const Options &options, const char *name, itk::ProcessObject *filter) {
+  const char *end = options.table ? "\t\t\t\n" : "\n";
   filter->Update();
-  std::vector<double> whole, strength;
-  for (int i = 0; i < 5; i++) {
+  std::printf("%s filter 182x218x182\t%.4g\tms%s", name, seconds([&] {
+                                                           filter->Modified();
+                                                           filter->Update();
+                                                         }) * 1e3,
+              end);
+  std::printf("%s filter's report 182x218x182\t%.4g\tms%s", name, longest_wait(filter) * 1e3, end);
+  std::fflush(stdout);
+}
+
+void ask(const Options &options) {
+  auto model = itk::CounterwarpModel::New();
+  model->ReadFile(options.model);
+  const auto scan = scan_for(model);
+  itk::Object::GlobalWarningDisplayOff();
+  auto classify = itk::CounterwarpClassifyImageFilter<Short>::New();
+  classify->SetInput(scan);
+  classify->SetModel(model);
+  run_and_wait(options, "classification", classify);
+  if (model->GetTemplate()) {
+    auto align = itk::CounterwarpAlignToModelFilter<Short>::New();
+    align->SetInput(scan);
+    align->SetModel(model);
+    run_and_wait(options, "alignment", align);
+  }
+  if (!model->IsSimulator())
+    return;
+  auto simulate = itk::CounterwarpSimulateImageFilter<Short>::New();
+  simulate->SetInput(scan);
+  simulate->SetModel(model);
+  scan->Modified();
+  run_and_wait(options, "another strength", simulate);
+  // What it does for a new scan: another time stamp.
+  std::vector<double> whole;
+  for (int i = 0; i < 3; i++) {
     scan->Modified();
-    whole.push_back(seconds([&] { filter->Update(); }));
-    filter->SetStrength(0.5 + 0.1 * i);
-    strength.push_back(seconds([&] { filter->Update(); }));
+    whole.push_back(seconds([&] { simulate->Update(); }));
   }
   std::sort(whole.begin(), whole.end());
-  std::sort(strength.begin(), strength.end());
   scan->Modified();
   const char *end = options.table ? "\t\t\t\n" : "\n";
-  std::printf("simulation filter 182x218x182\t%.4g\tms%s", whole[2] * 1e3, end);
-  std::printf("another strength 182x218x182\t%.4g\tms%s", strength[2] * 1e3, end);
-  std::printf("simulation filter's report 182x218x182\t%.4g\tms%s", longest_wait(filter) * 1e3, end);
+  std::printf("simulation filter 182x218x182\t%.4g\tms%s", whole[1] * 1e3, end);
+  std::printf("simulation filter's report 182x218x182\t%.4g\tms%s", longest_wait(simulate) * 1e3, end);
+}
+
+void explain(const Options &options) {
+  auto model = itk::CounterwarpModel::New();
+  model->ReadFile(options.classifier);
+  itk::Object::GlobalWarningDisplayOff();
+  auto saliency = itk::CounterwarpSaliencyImageFilter<Short>::New();
+  saliency->SetInput(scan_for(model));
+  saliency->SetModel(model);
+  run_and_wait(options, "saliency (gradient)", saliency);
 }
 
 }  // namespace
@@ -272,8 +355,10 @@ int main(int count, char **arguments) {
       options.threads = std::max(1, std::atoi(arguments[++i]));
     else if (!std::strcmp(arguments[i], "--model") && i + 1 < count)
       options.model = arguments[++i];
+    else if (!std::strcmp(arguments[i], "--classifier") && i + 1 < count)
+      options.classifier = arguments[++i];
     else {
-      std::fprintf(stderr, "usage: warp_itk [--threads N] [--table] [--model SIMULATOR]\n");
+      std::fprintf(stderr, "usage: warp_itk [--threads N] [--table] [--model SIMULATOR] [--classifier CLASSIFIER]\n");
       return 2;
     }
   }
@@ -285,6 +370,8 @@ int main(int count, char **arguments) {
   for (const auto &n : sizes)
     measure(options, n);
   if (options.model)
-    simulate(options);
+    ask(options);
+  if (options.classifier)
+    explain(options);
   return 0;
 }

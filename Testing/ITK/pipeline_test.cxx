@@ -13,6 +13,7 @@
 
 #include "head_fixture.h"
 #include "itkCounterwarpJacobianDeterminantFilter.h"
+#include "small_head.h"
 
 namespace itk_test {
 namespace {
@@ -103,6 +104,81 @@ TEST_F(ItkPipeline, ExampleReadsAlignsSimulatesWrites) {
             1e-3)
       << "mm; the transform went through a text file";
 #endif
+}
+
+// The example's map is the one of `counterwarp saliency`.
+TEST_F(ItkPipeline, ExampleExplains) {
+  cw_context *context = nullptr;
+  cw_graph *graph = nullptr;
+  ASSERT_EQ(cw_context_create(nullptr, &context), CW_OK);
+  ASSERT_EQ(linear_classifier(context, fake, &graph), CW_OK);
+  write_classifier(context, graph, fake.grid, folder.name("classifier.onnx"));
+  cw_graph_free(context, graph);
+  cw_context_free(context);
+  const std::string brain_file = "'" + std::string(kBrain) + "' ", model = File("classifier.onnx");
+  const Outcome made = Run(CW_EXAMPLES "/saliency " + brain_file + model + " gradient-x-input " + File("map.nii.gz"));
+  ASSERT_EQ(made.code, 0) << made.text;
+  EXPECT_EQ(Run(CW_EXAMPLES "/saliency " + brain_file + model + " tea-leaves " + File("no.nii.gz")).code, 1);
+#ifdef CW_PROGRAM
+  const Outcome mapped = Run(CW_PROGRAM " saliency --methods gradient-x-input --model " + model + " --out " +
+                             File("maps") + " " + brain_file);
+  ASSERT_EQ(mapped.code, 0) << mapped.text;
+  auto map = Read<Scalar>(folder.name("map.nii.gz"));
+  auto zero = Scalar::New();
+  zero->CopyInformation(map);
+  zero->SetRegions(map->GetBufferedRegion());
+  zero->Allocate(true);
+  const double largest = largest_difference(map.GetPointer(), zero.GetPointer());
+  EXPECT_GT(largest, 1e-4);
+  EXPECT_LT(
+      largest_difference(map.GetPointer(),
+                         Read<Scalar>(folder.name("maps/ch2bet_desc-gradientXInput_saliency.nii.gz")).GetPointer()),
+      1e-5 * largest);
+#endif
+}
+
+// Files whose sform and qform differ: the transform is for the one that counterwarp reads, and that is said.
+TEST_F(ItkPipeline, AlignGoesByTheSform) {
+  auto scan = small_head(Kind::Identity, 3);
+  auto writer = itk::ImageFileWriter<Scalar>::New();
+  writer->SetFileName(folder.name("plain.nii"));
+  writer->SetInput(scan);
+  writer->Update();
+  small_head_file(folder.name("small.onnx"));
+  // The header's bytes: qform_code and sform_code, then the qform's offset.
+  const auto with = [&](const char *name, short qform, short sform, float shift) {
+    std::filesystem::copy_file(folder.name("plain.nii"), folder.name(name));
+    std::fstream file(folder.name(name), std::ios::in | std::ios::out | std::ios::binary);
+    float offset = 0;
+    file.seekg(268).read(reinterpret_cast<char *>(&offset), sizeof offset);
+    offset += shift;
+    file.seekp(252).write(reinterpret_cast<const char *>(&qform), sizeof qform);
+    file.write(reinterpret_cast<const char *>(&sform), sizeof sform);
+    file.seekp(268).write(reinterpret_cast<const char *>(&offset), sizeof offset);
+  };
+  const auto align = [&](const char *name) {
+    return Run(CW_ALIGN " " + File(name) + " --model " + File("small.onnx") + " --out " + File("a.tfm"));
+  };
+  const auto transform = [&] {
+    std::ifstream in(folder.name("a.tfm"));
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+  };
+  with("same.nii", 1, 2, 0);
+  const Outcome same = align("same.nii");
+  ASSERT_EQ(same.code, 0) << same.text;
+  EXPECT_EQ(same.text.find("sform"), std::string::npos) << same.text;
+  const std::string expected = transform();
+  with("apart.nii", 1, 2, 14);
+  const Outcome apart = align("apart.nii");
+  EXPECT_EQ(apart.code, 0) << apart.text;
+  EXPECT_NE(apart.text.find("sform and qform place it up to 14.00 mm apart"), std::string::npos) << apart.text;
+  EXPECT_EQ(transform(), expected);
+  // Neither: counterwarp takes the axes as right, anterior, superior, from 0.
+  with("neither.nii", 0, 0, 0);
+  const Outcome neither = align("neither.nii");
+  EXPECT_NE(neither.text.find("no sform and no qform"), std::string::npos) << neither.text;
 }
 
 TEST_F(ItkPipeline, AlignExplainsItself) {

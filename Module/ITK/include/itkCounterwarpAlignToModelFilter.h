@@ -1,15 +1,14 @@
 #ifndef itkCounterwarpAlignToModelFilter_h
 #define itkCounterwarpAlignToModelFilter_h
 
+#include <atomic>
+#include <functional>
+
 #include "itkAffineTransform.h"
-#include "itkCounterwarpExecution.h"
-#include "itkCounterwarpModel.h"
+#include "itkCounterwarpFilterBases.h"
 #include "itkDataObjectDecorator.h"
 #include "itkEuler3DTransform.h"
-#include "itkImageMaskSpatialObject.h"
-#include "itkImageRegistrationMethodv4.h"
 #include "itkMattesMutualInformationImageToImageMetricv4.h"
-#include "itkProcessObject.h"
 #include "itkRegularStepGradientDescentOptimizerv4.h"
 
 namespace itk {
@@ -27,44 +26,31 @@ namespace itk {
  *
  * A result that still looks unlike the template gives a warning.
  *
- * Limitations: two runs agree within a fraction of a voxel, not to the bit (threads of ITK's metric add their parts in
- * the order in which they end).  It can be aborted after each iteration, but not while the registration smooths the
- * scan (a second or so).
+ * Deterministic: the same bits on any number of work units.  ITK's metric adds in the order in which its threads end,
+ * so each registration has one thread; the starts are tried side by side.  It can be aborted after each iteration.
  *
  * \ingroup ITKCounterwarp
  */
 template <typename TInputImage>
-class ITK_TEMPLATE_EXPORT CounterwarpAlignToModelFilter : public ProcessObject {
-  static_assert(TInputImage::ImageDimension == 3, "Counterwarp filters need images of dimension 3");
-
+class ITK_TEMPLATE_EXPORT CounterwarpAlignToModelFilter
+    : public CounterwarpModelFilter<CounterwarpScanProcess<TInputImage>> {
  public:
   ITK_DISALLOW_COPY_AND_MOVE(CounterwarpAlignToModelFilter);
 
   using Self = CounterwarpAlignToModelFilter;
-  using Superclass = ProcessObject;
+  using Superclass = CounterwarpModelFilter<CounterwarpScanProcess<TInputImage>>;
   using Pointer = SmartPointer<Self>;
   using ConstPointer = SmartPointer<const Self>;
   using InputImageType = TInputImage;
   using ImageType = Image<float, 3>;
-  using TransformType = MatrixOffsetTransformBase<double, 3, 3>;
+  using typename Superclass::DataObjectPointerArraySizeType;
+  using typename Superclass::TransformType;
   using AffineType = AffineTransform<double, 3>;
   using DecoratedTransformType = DataObjectDecorator<TransformType>;
 
   itkNewMacro(Self);
 
   const char *GetNameOfClass() const override { return "CounterwarpAlignToModelFilter"; }
-
-  using Superclass::SetInput;
-  void SetInput(const InputImageType *image) {
-    this->ProcessObject::SetNthInput(0, const_cast<InputImageType *>(image));
-  }
-  const InputImageType *GetInput() const {
-    return itkDynamicCastInDebugMode<const InputImageType *>(this->GetPrimaryInput());
-  }
-
-  /** Required. */
-  itkSetConstObjectMacro(Model, CounterwarpModel);
-  itkGetConstObjectMacro(Model, CounterwarpModel);
 
   /** An image in the model's space to register to, in place of the model's template (a model may have none). */
   itkSetConstObjectMacro(Template, ImageType);
@@ -100,7 +86,6 @@ class ITK_TEMPLATE_EXPORT CounterwarpAlignToModelFilter : public ProcessObject {
   CounterwarpAlignToModelFilter();
   ~CounterwarpAlignToModelFilter() override = default;
 
-  void VerifyPreconditions() const override;
   void GenerateData() override;
   void PrintSelf(std::ostream &os, Indent indent) const override;
 
@@ -108,31 +93,43 @@ class ITK_TEMPLATE_EXPORT CounterwarpAlignToModelFilter : public ProcessObject {
   using RigidType = Euler3DTransform<double>;
   using MetricType = MattesMutualInformationImageToImageMetricv4<ImageType, ImageType>;
   using OptimizerType = RegularStepGradientDescentOptimizerv4<double>;
-  using MaskType = ImageMaskSpatialObject<3>;
   using PointType = ImageType::PointType;
+  using PointSetType = MetricType::FixedSampledPointSetType;
 
-  /** The images of a registration, as coarse as its grids allow, and where to look at them. */
+  /** What is registered to what: the template, its tissue, and the scan. */
   struct Pair {
-    ImageType::ConstPointer fixed;
-    ImageType::Pointer coarse, moving;
-    MaskType::Pointer mask;
-    PointType center, movingMass, movingMiddle;
-    double spacing;
+    const ImageType *fixed;
+    ImageType::Pointer tissue;  // above 0 there
+    const cw_volume *scan;
+    double spacing, margin;  // mm
+    PointType center;        // of the tissue
   };
-  ImageType::Pointer MakeMoving(CounterwarpExecution &core, const cw_volume &scan, double voxel, double margin);
-  Pair Prepare(const ImageType *reference);
-  RigidType::Pointer FindStart(const Pair &pair);
+  /** Both images, smoothed, and the points where they are compared. */
+  struct Level {
+    ImageType::Pointer fixed, moving;
+    PointSetType::Pointer points;
+  };
+  Pair MakePair(CounterwarpExecution &core, const ImageType *reference, const cw_volume &scan);
+  Level MakeLevel(CounterwarpExecution &core, const Pair &pair, double voxel);
+  static ImageType::Pointer MakeMoving(CounterwarpExecution &core, const Pair &pair, double sigma);
+  static ImageType::Pointer MakeSmooth(CounterwarpExecution &core, const ImageType *image, double sigma);
+  static PointSetType::Pointer MakePoints(const ImageType *tissue, SizeValueType stride);
+  static PointType CenterOfMass(const ImageType *image);
 
-  /** Registers on grids of shrink factors; progress goes from m_Done to `until`. */
+  /** Improves the transform until the metric does not, and gives its value; in this thread alone. */
   template <typename TTransform>
-  double RunRegistration(const Pair &pair, const ImageType *moving, TTransform *transform,
-                         std::initializer_list<double> voxels, unsigned int iterations, float until);
+  double Improve(const Level &level, TTransform *transform, unsigned int iterations);
+  RigidType::Pointer FindStart(const Pair &pair, const Level &level);
+  /** Runs jobs side by side, at most one a work unit; this thread reports progress from m_Done to `until`, at
+   * `iterations` of all jobs, and listens for an abort. */
+  void Run(const std::vector<std::function<void()>> &jobs, unsigned int iterations, float until);
 
-  CounterwarpModel::ConstPointer m_Model;
   ImageType::ConstPointer m_Template;
   unsigned int m_MaximumNumberOfIterations{150};
   double m_MetricValue{0.0};
   float m_Done{0.0F};
+  std::atomic<unsigned int> m_Iterations{0};
+  std::atomic<bool> m_Stop{false};
 };
 }  // end namespace itk
 

@@ -1,49 +1,37 @@
 #ifndef itkCounterwarpAlignToModelFilter_hxx
 #define itkCounterwarpAlignToModelFilter_hxx
 
-#include "itkCounterwarpExecution.h"
+#include <chrono>
+#include <future>
+
 #include "itkImageMomentsCalculator.h"
 #include "itkRegistrationParameterScalesFromPhysicalShift.h"
 
 namespace itk {
 template <typename TInputImage>
 CounterwarpAlignToModelFilter<TInputImage>::CounterwarpAlignToModelFilter() {
-  this->SetNumberOfRequiredInputs(1);
-  this->SetNumberOfRequiredOutputs(1);
   this->SetNthOutput(0, this->MakeOutput(0));
 }
 
 template <typename TInputImage>
 ModifiedTimeType CounterwarpAlignToModelFilter<TInputImage>::GetMTime() const {
-  ModifiedTimeType time = Superclass::GetMTime();
-  if (m_Model) {
-    time = std::max(time, m_Model->GetMTime());
-  }
-  return m_Template ? std::max(time, m_Template->GetMTime()) : time;
+  return m_Template ? std::max(Superclass::GetMTime(), m_Template->GetMTime()) : Superclass::GetMTime();
 }
 
-template <typename TInputImage>
-void CounterwarpAlignToModelFilter<TInputImage>::VerifyPreconditions() const {
-  Superclass::VerifyPreconditions();
-  if (!m_Model) {
-    itkExceptionMacro("No model was set: call SetModel() first");
-  }
-}
-
-/** The scan on its own axes, in voxels of up to `voxel` mm, with empty space around: what lies outside a scan counts as
- * zero, as it does for the model, and no start gains by leaving the scan. */
+/** The scan in cubes of about `sigma` mm (of no more samples than the scan has), smoothed by sigma, with empty space
+ * around: what lies outside a scan counts as zero, as it does for the model, and no start gains by leaving the scan. */
 template <typename TInputImage>
 typename CounterwarpAlignToModelFilter<TInputImage>::ImageType::Pointer
-CounterwarpAlignToModelFilter<TInputImage>::MakeMoving(CounterwarpExecution &core, const cw_volume &scan, double voxel,
-                                                       double margin) {
-  cw_grid grid = scan.grid;
+CounterwarpAlignToModelFilter<TInputImage>::MakeMoving(CounterwarpExecution &core, const Pair &pair, double sigma) {
+  cw_grid grid = pair.scan->grid;
   double spacing[3];
   cw_grid_spacing(&grid, spacing);
+  const double voxel = std::max(sigma, std::cbrt(spacing[0] * spacing[1] * spacing[2]));
   for (int axis = 0; axis < 3; ++axis) {
-    const double factor = std::max(1.0, voxel / spacing[axis]);
-    const double samples = std::ceil((scan.grid.size[axis] + 2 * margin / spacing[axis]) / factor);
+    const double factor = voxel / spacing[axis];
+    const double samples = std::ceil((pair.scan->grid.size[axis] + 2 * pair.margin / spacing[axis]) / factor);
     // Middle on middle.
-    const double first = 0.5 * ((scan.grid.size[axis] - 1) - factor * (samples - 1));
+    const double first = 0.5 * ((pair.scan->grid.size[axis] - 1) - factor * (samples - 1));
     grid.size[axis] = static_cast<int>(samples);
     for (int r = 0; r < 3; ++r) {
       grid.to_world.m[r][3] += first * grid.to_world.m[r][axis];
@@ -53,95 +41,130 @@ CounterwarpAlignToModelFilter<TInputImage>::MakeMoving(CounterwarpExecution &cor
   auto moving = ImageType::New();
   CounterwarpSamples::SetGrid(moving, grid);
   moving->Allocate();
-  cw_volume coarse{grid, 1, moving->GetBufferPointer()};
-  core.Check(cw_volume_resample_mean(core, &scan, nullptr, &coarse));
+  cw_volume volume{grid, 1, moving->GetBufferPointer()};
+  core.Check(cw_volume_resample_mean(core, pair.scan, nullptr, &volume));
+  core.Check(cw_volume_smooth(core, &volume, sigma / voxel));
   return moving;
 }
 
+/** A copy, smoothed by sigma voxels. */
 template <typename TInputImage>
-typename CounterwarpAlignToModelFilter<TInputImage>::Pair CounterwarpAlignToModelFilter<TInputImage>::Prepare(
-    const ImageType *reference) {
-  using namespace CounterwarpSamples;
-  CounterwarpExecution core(this);
-  core.SetPart(0.0F, 0.05F);
+typename CounterwarpAlignToModelFilter<TInputImage>::ImageType::Pointer
+CounterwarpAlignToModelFilter<TInputImage>::MakeSmooth(CounterwarpExecution &core, const ImageType *image,
+                                                       double sigma) {
+  auto smooth = ImageType::New();
+  smooth->CopyInformation(image);
+  smooth->SetRegions(image->GetBufferedRegion());
+  smooth->Allocate();
+  std::copy_n(image->GetBufferPointer(), image->GetBufferedRegion().GetNumberOfPixels(), smooth->GetBufferPointer());
+  cw_volume volume{CounterwarpSamples::Grid(smooth, smooth->GetBufferedRegion()), 1, smooth->GetBufferPointer()};
+  core.Check(cw_volume_smooth(core, &volume, sigma));
+  return smooth;
+}
+
+/** Every `stride`-th sample of the tissue along each axis, or fewer: so many that one look at them is short. */
+template <typename TInputImage>
+typename CounterwarpAlignToModelFilter<TInputImage>::PointSetType::Pointer
+CounterwarpAlignToModelFilter<TInputImage>::MakePoints(const ImageType *tissue, SizeValueType stride) {
+  constexpr SizeValueType most = 200000;
+  const auto region = tissue->GetBufferedRegion();
+  auto points = PointSetType::New();
+  for (;; ++stride) {
+    points->Initialize();
+    SizeValueType count = 0;
+    Index<3> index;
+    const auto first = [&](unsigned int axis) {
+      return region.GetIndex(axis) + static_cast<IndexValueType>(std::min(stride, region.GetSize(axis)) / 2);
+    };
+    const auto end = [&](unsigned int axis) {
+      return region.GetIndex(axis) + static_cast<IndexValueType>(region.GetSize(axis));
+    };
+    const auto step = static_cast<IndexValueType>(stride);
+    for (index[2] = first(2); index[2] < end(2); index[2] += step) {
+      for (index[1] = first(1); index[1] < end(1); index[1] += step) {
+        for (index[0] = first(0); index[0] < end(0); index[0] += step) {
+          if (tissue->GetPixel(index) > 0) {
+            points->SetPoint(count++, tissue->template TransformIndexToPhysicalPoint<float>(index));
+          }
+        }
+      }
+    }
+    if (count <= most) {
+      return points;
+    }
+  }
+}
+
+template <typename TInputImage>
+typename CounterwarpAlignToModelFilter<TInputImage>::PointType CounterwarpAlignToModelFilter<TInputImage>::CenterOfMass(
+    const ImageType *image) {
+  auto moments = ImageMomentsCalculator<ImageType>::New();
+  moments->SetImage(image);
+  try {
+    moments->Compute();
+  } catch (const ExceptionObject &) {
+    itkGenericExceptionMacro("The scan or the model's template has no centre of mass, expected values above 0");
+  }
+  return PointType(moments->GetCenterOfGravity());
+}
+
+template <typename TInputImage>
+typename CounterwarpAlignToModelFilter<TInputImage>::Pair CounterwarpAlignToModelFilter<TInputImage>::MakePair(
+    CounterwarpExecution &core, const ImageType *reference, const cw_volume &scan) {
+  if (!std::all_of(scan.data, scan.data + cw_grid_samples(&scan.grid), [](float s) { return std::isfinite(s); })) {
+    itkExceptionMacro("The scan holds NaN or Inf, expected finite numbers");
+  }
   Pair pair;
   pair.fixed = reference;
+  pair.scan = &scan;
   const auto spacing = reference->GetSpacing();
   const auto size = reference->GetBufferedRegion().GetSize();
   pair.spacing = std::min({spacing[0], spacing[1], spacing[2]});
-  const double margin = 0.3 * std::max({spacing[0] * size[0], spacing[1] * size[1], spacing[2] * size[2]});
-
-  const InputImageType *image = this->GetInput();
-  const RegionView<InputImageType> samples(image, image->GetLargestPossibleRegion(), true);
-  const cw_volume scan = samples.GetVolume();
-  for (const float *s = scan.data; s != scan.data + cw_grid_samples(&scan.grid); ++s) {
-    if (!std::isfinite(*s)) {
-      itkExceptionMacro("The scan holds NaN or Inf, expected finite numbers");
-    }
-  }
-  pair.coarse = this->MakeMoving(core, scan, std::max(4.0, 0.5 * pair.spacing), margin);
-  pair.moving = this->MakeMoving(core, scan, 0.5 * pair.spacing, margin);
-
+  pair.margin = 0.3 * std::max({spacing[0] * size[0], spacing[1] * size[1], spacing[2] * size[2]});
   // Tissue: where the smoothed template is not empty.
-  auto tissue = ImageType::New();
-  tissue->CopyInformation(reference);
-  tissue->SetRegions(reference->GetBufferedRegion());
-  tissue->Allocate();
+  pair.tissue = MakeSmooth(core, reference, 0);
   const SizeValueType count = reference->GetBufferedRegion().GetNumberOfPixels();
-  const float *from = reference->GetBufferPointer();
-  float *smooth = tissue->GetBufferPointer();
-  std::transform(from, from + count, smooth, [](float value) { return std::abs(value); });
-  const float largest = *std::max_element(smooth, smooth + count);
-  cw_volume whole{Grid(tissue, tissue->GetBufferedRegion()), 1, smooth};
-  core.Check(cw_volume_smooth(core, &whole, 1));
-  auto mask = MaskType::ImageType::New();
-  mask->CopyInformation(reference);
-  mask->SetRegions(reference->GetBufferedRegion());
-  mask->Allocate();
-  std::transform(smooth, smooth + count, mask->GetBufferPointer(),
-                 [largest](float value) { return static_cast<unsigned char>(value > 0.05F * largest); });
-  pair.mask = MaskType::New();
-  pair.mask->SetImage(mask);
-  pair.mask->Update();
-
-  const auto centre_of_mass = [](const ImageType *of) {
-    auto moments = ImageMomentsCalculator<ImageType>::New();
-    moments->SetImage(of);
-    moments->Compute();
-    return PointType(moments->GetCenterOfGravity());
-  };
-  try {
-    pair.center = centre_of_mass(tissue);
-    pair.movingMass = centre_of_mass(pair.coarse);
-  } catch (const ExceptionObject &) {
-    itkExceptionMacro("The scan or the model's template has no centre of mass, expected values above 0");
-  }
-  ContinuousIndex<double, 3> middle;
-  for (unsigned int axis = 0; axis < 3; ++axis) {
-    middle[axis] = 0.5 * (static_cast<double>(pair.coarse->GetBufferedRegion().GetSize(axis)) - 1);
-  }
-  pair.coarse->TransformContinuousIndexToPhysicalPoint(middle, pair.movingMiddle);
-  m_Done = 0.05F;
+  float *values = pair.tissue->GetBufferPointer();
+  std::transform(values, values + count, values, [](float value) { return std::abs(value); });
+  const float largest = *std::max_element(values, values + count);
+  pair.tissue = MakeSmooth(core, pair.tissue, 1);
+  pair.center = CenterOfMass(pair.tissue);
+  values = pair.tissue->GetBufferPointer();
+  std::transform(values, values + count, values, [=](float value) { return value - 0.05F * largest; });
   return pair;
 }
 
 template <typename TInputImage>
+typename CounterwarpAlignToModelFilter<TInputImage>::Level CounterwarpAlignToModelFilter<TInputImage>::MakeLevel(
+    CounterwarpExecution &core, const Pair &pair, double voxel) {
+  Level level;
+  const double sigma = 0.5 * voxel;
+  level.fixed = MakeSmooth(core, pair.fixed, sigma / pair.spacing);
+  level.moving = MakeMoving(core, pair, sigma);
+  level.points = MakePoints(pair.tissue, static_cast<SizeValueType>(std::max(1.0, std::round(voxel / pair.spacing))));
+  return level;
+}
+
+template <typename TInputImage>
 template <typename TTransform>
-double CounterwarpAlignToModelFilter<TInputImage>::RunRegistration(const Pair &pair, const ImageType *moving,
-                                                                   TTransform *transform,
-                                                                   std::initializer_list<double> voxels,
-                                                                   unsigned int iterations, float until) {
-  using MethodType = ImageRegistrationMethodv4<ImageType, ImageType, TTransform>;
-  const auto levels = static_cast<SizeValueType>(voxels.size());
+double CounterwarpAlignToModelFilter<TInputImage>::Improve(const Level &level, TTransform *transform,
+                                                           unsigned int iterations) {
   auto metric = MetricType::New();
+  metric->SetFixedImage(level.fixed);
+  metric->SetMovingImage(level.moving);
+  metric->SetMovingTransform(transform);
+  metric->SetFixedSampledPointSet(level.points);
+  metric->SetUseSampledPointSet(true);
   metric->SetNumberOfHistogramBins(32);
   metric->SetUseMovingImageGradientFilter(false);
   metric->SetUseFixedImageGradientFilter(false);
-  metric->SetFixedImageMask(pair.mask);
-  metric->SetMaximumNumberOfWorkUnits(this->GetNumberOfWorkUnits());
+  metric->SetMaximumNumberOfWorkUnits(1);
+  metric->Initialize();
   auto scales = RegistrationParameterScalesFromPhysicalShift<MetricType>::New();
   scales->SetMetric(metric);
   auto optimizer = OptimizerType::New();
+  optimizer->SetMetric(metric);
+  optimizer->SetNumberOfWorkUnits(1);
   optimizer->SetScalesEstimator(scales);
   optimizer->SetDoEstimateLearningRateOnce(false);
   optimizer->SetDoEstimateLearningRateAtEachIteration(false);
@@ -151,113 +174,140 @@ double CounterwarpAlignToModelFilter<TInputImage>::RunRegistration(const Pair &p
   optimizer->SetGradientMagnitudeTolerance(1e-6);
   optimizer->SetNumberOfIterations(iterations);
   optimizer->SetReturnBestParametersAndValue(true);
-  optimizer->SetNumberOfWorkUnits(this->GetNumberOfWorkUnits());
-
-  typename MethodType::ShrinkFactorsArrayType shrink(levels);
-  typename MethodType::SmoothingSigmasArrayType sigma(levels);
-  SizeValueType level = 0;
-  for (const double voxel : voxels) {
-    shrink[level] = static_cast<SizeValueType>(std::max(1.0, std::round(voxel / pair.spacing)));
-    sigma[level++] = 0.5 * voxel;
-  }
-  auto method = MethodType::New();
-  method->SetFixedImage(pair.fixed);
-  method->SetMovingImage(moving);
-  method->SetMetric(metric);
-  method->SetOptimizer(optimizer);
-  method->SetNumberOfWorkUnits(this->GetNumberOfWorkUnits());
-  method->SetNumberOfLevels(levels);
-  method->SetShrinkFactorsPerLevel(shrink);
-  method->SetSmoothingSigmasPerLevel(sigma);
-  method->SetSmoothingSigmasAreSpecifiedInPhysicalUnits(true);
-  method->SetInitialTransform(transform);
-  method->InPlaceOn();
-
-  const float step = (until - m_Done) / static_cast<float>(iterations * levels);
-  optimizer->AddObserver(IterationEvent(), [this, step, until](const EventObject &) {
-    m_Done = std::min(until, m_Done + step);
-    this->UpdateProgress(m_Done);
-    if (this->GetAbortGenerateData()) {
-      ProcessAborted aborted(__FILE__, __LINE__);
-      aborted.SetDescription("CounterwarpAlignToModelFilter: AbortGenerateData was set");
-      throw aborted;
+  auto *const running = optimizer.GetPointer();
+  optimizer->AddObserver(IterationEvent(), [this, running](const EventObject &) {
+    ++m_Iterations;
+    if (m_Stop) {
+      running->StopOptimization();
     }
   });
-  method->Update();
-  m_Done = until;
+  optimizer->StartOptimization();
   return optimizer->GetCurrentMetricValue();
 }
 
 template <typename TInputImage>
+void CounterwarpAlignToModelFilter<TInputImage>::Run(const std::vector<std::function<void()>> &jobs,
+                                                     unsigned int iterations, float until) {
+  const float from = m_Done;
+  std::atomic<size_t> next{0};
+  m_Iterations = 0;
+  m_Stop = false;
+  const auto work = [&] {
+    for (size_t job = next++; job < jobs.size() && !m_Stop; job = next++) {
+      jobs[job]();
+    }
+  };
+  std::vector<std::future<void>> team;
+  try {
+    while (team.size() < std::min<size_t>(jobs.size(), this->GetNumberOfWorkUnits())) {
+      team.push_back(std::async(std::launch::async, work));
+    }
+    for (auto &member : team) {
+      while (member.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready) {
+        const float done = std::min(1.0F, static_cast<float>(m_Iterations) / static_cast<float>(iterations));
+        m_Done = std::max(m_Done, from + (until - from) * done);
+        this->UpdateProgress(m_Done);
+        m_Stop = m_Stop || this->GetAbortGenerateData();
+      }
+    }
+  } catch (...) {
+    m_Stop = true;  // what an observer threw; the futures wait for their threads
+    throw;
+  }
+  for (auto &member : team) {
+    member.get();
+  }
+  if (m_Stop || this->GetAbortGenerateData()) {
+    ProcessAborted aborted(__FILE__, __LINE__);
+    aborted.SetDescription("CounterwarpAlignToModelFilter: AbortGenerateData was set");
+    throw aborted;
+  }
+  m_Done = until;
+  this->UpdateProgress(m_Done);
+}
+
+template <typename TInputImage>
 typename CounterwarpAlignToModelFilter<TInputImage>::RigidType::Pointer
-CounterwarpAlignToModelFilter<TInputImage>::FindStart(const Pair &pair) {
-  const PointType starts[] = {pair.center, pair.movingMass, pair.movingMiddle};
-  const double pitches[] = {0.0, 0.3, -0.3};
-  typename RigidType::Pointer best;
-  double lowest = NumericTraits<double>::max();
-  int run = 0;
-  for (const PointType &start : starts) {
-    for (const double pitch : pitches) {
-      auto rigid = RigidType::New();
-      rigid->SetCenter(pair.center);
-      rigid->SetRotation(pitch, 0, 0);
-      rigid->SetTranslation(start - pair.center);
-      ++run;
+CounterwarpAlignToModelFilter<TInputImage>::FindStart(const Pair &pair, const Level &level) {
+  ContinuousIndex<double, 3> middle;
+  for (unsigned int axis = 0; axis < 3; ++axis) {
+    middle[axis] = 0.5 * (static_cast<double>(level.moving->GetBufferedRegion().GetSize(axis)) - 1);
+  }
+  PointType movingMiddle;
+  level.moving->TransformContinuousIndexToPhysicalPoint(middle, movingMiddle);
+  struct Start {
+    RigidType::Pointer rigid;
+    double value;
+  };
+  std::vector<Start> starts;
+  for (const PointType &there : {pair.center, CenterOfMass(level.moving), movingMiddle}) {
+    for (const double pitch : {0.0, 0.3, -0.3}) {
+      starts.push_back({RigidType::New(), NumericTraits<double>::max()});
+      RigidType &rigid = *starts.back().rigid;
+      rigid.SetCenter(pair.center);
+      rigid.SetRotation(pitch, 0, 0);
+      rigid.SetTranslation(there - pair.center);
+    }
+  }
+  constexpr unsigned int iterations = 60;
+  std::vector<std::function<void()>> jobs;
+  for (Start &start : starts) {
+    jobs.push_back([this, &level, &start] {
       try {
-        const double value = this->RunRegistration(pair, pair.coarse, rigid.GetPointer(), {8.0}, 60,
-                                                   0.05F + 0.45F * static_cast<float>(run) / 9);
-        if (value < lowest) {
-          lowest = value;
-          best = rigid;
-        }
-      } catch (const ProcessAborted &) {
-        throw;
+        start.value = this->Improve(level, start.rigid.GetPointer(), iterations);
       } catch (const ExceptionObject &) {
         // This start does not see enough of the scan.
       }
-    }
+    });
   }
-  if (!best) {
+  this->Run(jobs, iterations * static_cast<unsigned int>(jobs.size()), 0.5F);
+  const auto best =
+      std::min_element(starts.begin(), starts.end(), [](const Start &a, const Start &b) { return a.value < b.value; });
+  if (best->value == NumericTraits<double>::max()) {
     itkExceptionMacro(
         "The scan overlaps with the model's template from none of the starts: an initial transform is needed");
   }
-  return best;
+  return best->rigid;
 }
 
 template <typename TInputImage>
 void CounterwarpAlignToModelFilter<TInputImage>::GenerateData() {
-  using namespace CounterwarpSamples;
-  const auto model = m_Model->GetCoreModel();
-  const ImageType::ConstPointer reference = m_Template ? m_Template : ImageType::ConstPointer(m_Model->GetTemplate());
+  const auto model = this->GetModel()->GetCoreModel();
+  const ImageType::ConstPointer reference =
+      m_Template ? m_Template : ImageType::ConstPointer(this->GetModel()->GetTemplate());
   if (!reference) {
     itkExceptionMacro("The model's file holds no template: set an image in the model's space by SetTemplate()");
   }
-  m_Done = 0.0F;
-  const Pair pair = this->Prepare(reference);
+  const InputImageType *image = this->GetInput();
+  const CounterwarpSamples::RegionView<InputImageType> samples(image, image->GetLargestPossibleRegion(), true);
+  const cw_volume scan = samples.GetVolume();
+  CounterwarpExecution core(this);
+  core.SetPart(0.0F, 0.05F);
+  const Pair pair = this->MakePair(core, reference, scan);
+  m_Done = 0.05F;
   auto affine = AffineType::New();
   affine->SetCenter(pair.center);
-  if (this->GetInitialTransform()) {
-    affine->SetMatrix(this->GetInitialTransform()->GetMatrix());
-    affine->SetTranslation(this->GetInitialTransform()->TransformPoint(pair.center) - pair.center);
+  if (const TransformType *initial = this->GetInitialTransform()) {
+    affine->SetMatrix(initial->GetMatrix());
+    affine->SetTranslation(initial->TransformPoint(pair.center) - pair.center);
   } else {
-    const auto rigid = this->FindStart(pair);
+    const auto rigid = this->FindStart(pair, this->MakeLevel(core, pair, 8.0));
     affine->SetMatrix(rigid->GetMatrix());
     affine->SetTranslation(rigid->GetTranslation());
   }
-  m_Done = std::max(m_Done, 0.5F);
-  m_MetricValue = this->RunRegistration(pair, pair.moving, affine.GetPointer(), {2 * pair.spacing, pair.spacing},
-                                        m_MaximumNumberOfIterations, 0.95F);
-
-  CounterwarpExecution core(this);
-  core.SetPart(0.95F, 1.0F);
+  m_Done = 0.5F;
+  // Finer than 2 mm an affine gains nothing.
+  const double finest = std::max(2.0, pair.spacing);
+  for (const double voxel : {2 * finest, finest}) {
+    core.SetPart(m_Done, m_Done + 0.02F);
+    const Level level = this->MakeLevel(core, pair, voxel);
+    this->Run({[&] { m_MetricValue = this->Improve(level, affine.GetPointer(), m_MaximumNumberOfIterations); }},
+              m_MaximumNumberOfIterations, m_Done + 0.225F);
+  }
   if (model->template_samples) {
-    const InputImageType *image = this->GetInput();
-    const RegionView<InputImageType> samples(image, image->GetLargestPossibleRegion(), true);
-    const cw_volume scan = samples.GetVolume();
-    const cw_affine transform = Affine(*affine);
-    std::vector<float> input(cw_grid_samples(&model->preprocessing.grid));
-    core.Check(cw_preprocess(core, &model->preprocessing, &scan, &transform, input.data()));
-    cw_preprocess_inspect(core, &model->preprocessing, input.data(), model->template_samples, "the aligned scan");
+    core.SetPart(0.95F, 1.0F);
+    const cw_affine transform = CounterwarpSamples::Affine(*affine);
+    this->MakeNetworkInput(core, *model, image, &transform, "the aligned scan");
   }
   this->GetTransformOutput()->Set(affine);
   this->UpdateProgress(1.0F);
@@ -266,7 +316,6 @@ void CounterwarpAlignToModelFilter<TInputImage>::GenerateData() {
 template <typename TInputImage>
 void CounterwarpAlignToModelFilter<TInputImage>::PrintSelf(std::ostream &os, Indent indent) const {
   Superclass::PrintSelf(os, indent);
-  itkPrintSelfObjectMacro(Model);
   itkPrintSelfObjectMacro(Template);
   os << indent << "MaximumNumberOfIterations: " << m_MaximumNumberOfIterations << std::endl;
   os << indent << "MetricValue: " << m_MetricValue << std::endl;

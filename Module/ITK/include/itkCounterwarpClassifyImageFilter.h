@@ -1,9 +1,8 @@
 #ifndef itkCounterwarpClassifyImageFilter_h
 #define itkCounterwarpClassifyImageFilter_h
 
-#include "itkCounterwarpModel.h"
+#include "itkCounterwarpFilterBases.h"
 #include "itkDataObjectDecorator.h"
-#include "itkProcessObject.h"
 #include "itkSimpleDataObjectDecorator.h"
 
 namespace itk {
@@ -19,35 +18,23 @@ namespace itk {
  * \ingroup ITKCounterwarp
  */
 template <typename TInputImage>
-class ITK_TEMPLATE_EXPORT CounterwarpClassifyImageFilter : public ProcessObject {
-  static_assert(TInputImage::ImageDimension == 3, "Counterwarp filters need images of dimension 3");
-
+class ITK_TEMPLATE_EXPORT CounterwarpClassifyImageFilter
+    : public CounterwarpModelFilter<CounterwarpScanProcess<TInputImage>> {
  public:
   ITK_DISALLOW_COPY_AND_MOVE(CounterwarpClassifyImageFilter);
 
   using Self = CounterwarpClassifyImageFilter;
-  using Superclass = ProcessObject;
+  using Superclass = CounterwarpModelFilter<CounterwarpScanProcess<TInputImage>>;
   using Pointer = SmartPointer<Self>;
   using ConstPointer = SmartPointer<const Self>;
   using InputImageType = TInputImage;
-  using TransformType = MatrixOffsetTransformBase<double, 3, 3>;
+  using typename Superclass::DataObjectPointerArraySizeType;
+  using typename Superclass::TransformType;
   using LogitObjectType = SimpleDataObjectDecorator<double>;
 
   itkNewMacro(Self);
 
   const char *GetNameOfClass() const override { return "CounterwarpClassifyImageFilter"; }
-
-  using Superclass::SetInput;
-  void SetInput(const InputImageType *image) {
-    this->ProcessObject::SetNthInput(0, const_cast<InputImageType *>(image));
-  }
-  const InputImageType *GetInput() const {
-    return itkDynamicCastInDebugMode<const InputImageType *>(this->GetPrimaryInput());
-  }
-
-  /** Required. */
-  itkSetConstObjectMacro(Model, CounterwarpModel);
-  itkGetConstObjectMacro(Model, CounterwarpModel);
 
   /** Maps points of the model's space to points of the scan; none: the identity. */
   itkSetGetDecoratedObjectInputMacro(Transform, TransformType);
@@ -63,18 +50,12 @@ class ITK_TEMPLATE_EXPORT CounterwarpClassifyImageFilter : public ProcessObject 
     return LogitObjectType::New().GetPointer();
   }
 
-  ModifiedTimeType GetMTime() const override;
-
  protected:
   CounterwarpClassifyImageFilter();
   ~CounterwarpClassifyImageFilter() override = default;
 
-  void VerifyPreconditions() const override;
   void GenerateData() override;
   void PrintSelf(std::ostream &os, Indent indent) const override;
-
- private:
-  CounterwarpModel::ConstPointer m_Model;
 };
 }  // end namespace itk
 

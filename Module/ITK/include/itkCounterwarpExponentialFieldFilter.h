@@ -1,8 +1,7 @@
 #ifndef itkCounterwarpExponentialFieldFilter_h
 #define itkCounterwarpExponentialFieldFilter_h
 
-#include "itkCounterwarpSamples.h"
-#include "itkImageToImageFilter.h"
+#include "itkCounterwarpFilterBases.h"
 
 namespace itk {
 /** \class CounterwarpExponentialFieldFilter
@@ -20,15 +19,13 @@ namespace itk {
  * \ingroup ITKCounterwarp
  */
 template <typename TInputImage, typename TOutputImage = TInputImage>
-class ITK_TEMPLATE_EXPORT CounterwarpExponentialFieldFilter : public ImageToImageFilter<TInputImage, TOutputImage> {
-  static_assert(TInputImage::ImageDimension == 3 && TOutputImage::ImageDimension == 3,
-                "Counterwarp filters need images of dimension 3");
-
+class ITK_TEMPLATE_EXPORT CounterwarpExponentialFieldFilter
+    : public CounterwarpWholeImageFilter<TInputImage, TOutputImage> {
  public:
   ITK_DISALLOW_COPY_AND_MOVE(CounterwarpExponentialFieldFilter);
 
   using Self = CounterwarpExponentialFieldFilter;
-  using Superclass = ImageToImageFilter<TInputImage, TOutputImage>;
+  using Superclass = CounterwarpWholeImageFilter<TInputImage, TOutputImage>;
   using Pointer = SmartPointer<Self>;
   using ConstPointer = SmartPointer<const Self>;
   using InputImageType = TInputImage;
@@ -60,8 +57,6 @@ class ITK_TEMPLATE_EXPORT CounterwarpExponentialFieldFilter : public ImageToImag
   CounterwarpExponentialFieldFilter() = default;
   ~CounterwarpExponentialFieldFilter() override = default;
 
-  void GenerateInputRequestedRegion() override;
-  void EnlargeOutputRequestedRegion(DataObject *output) override;
   void GenerateData() override;
   void PrintSelf(std::ostream &os, Indent indent) const override;
 

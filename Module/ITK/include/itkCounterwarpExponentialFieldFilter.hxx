@@ -1,19 +1,7 @@
 #ifndef itkCounterwarpExponentialFieldFilter_hxx
 #define itkCounterwarpExponentialFieldFilter_hxx
 
-#include "itkCounterwarpExecution.h"
-
 namespace itk {
-template <typename TInputImage, typename TOutputImage>
-void CounterwarpExponentialFieldFilter<TInputImage, TOutputImage>::GenerateInputRequestedRegion() {
-  const_cast<InputImageType *>(this->GetInput())->SetRequestedRegionToLargestPossibleRegion();
-}
-
-template <typename TInputImage, typename TOutputImage>
-void CounterwarpExponentialFieldFilter<TInputImage, TOutputImage>::EnlargeOutputRequestedRegion(DataObject *output) {
-  output->SetRequestedRegionToLargestPossibleRegion();
-}
-
 template <typename TInputImage, typename TOutputImage>
 void CounterwarpExponentialFieldFilter<TInputImage, TOutputImage>::GenerateData() {
   using namespace CounterwarpSamples;

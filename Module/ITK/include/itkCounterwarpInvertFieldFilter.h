@@ -1,8 +1,7 @@
 #ifndef itkCounterwarpInvertFieldFilter_h
 #define itkCounterwarpInvertFieldFilter_h
 
-#include "itkCounterwarpSamples.h"
-#include "itkImageToImageFilter.h"
+#include "itkCounterwarpFilterBases.h"
 
 namespace itk {
 /** \class CounterwarpInvertFieldFilter
@@ -21,15 +20,12 @@ namespace itk {
  * \ingroup ITKCounterwarp
  */
 template <typename TInputImage, typename TOutputImage = TInputImage>
-class ITK_TEMPLATE_EXPORT CounterwarpInvertFieldFilter : public ImageToImageFilter<TInputImage, TOutputImage> {
-  static_assert(TInputImage::ImageDimension == 3 && TOutputImage::ImageDimension == 3,
-                "Counterwarp filters need images of dimension 3");
-
+class ITK_TEMPLATE_EXPORT CounterwarpInvertFieldFilter : public CounterwarpWholeImageFilter<TInputImage, TOutputImage> {
  public:
   ITK_DISALLOW_COPY_AND_MOVE(CounterwarpInvertFieldFilter);
 
   using Self = CounterwarpInvertFieldFilter;
-  using Superclass = ImageToImageFilter<TInputImage, TOutputImage>;
+  using Superclass = CounterwarpWholeImageFilter<TInputImage, TOutputImage>;
   using Pointer = SmartPointer<Self>;
   using ConstPointer = SmartPointer<const Self>;
   using InputImageType = TInputImage;
@@ -58,8 +54,6 @@ class ITK_TEMPLATE_EXPORT CounterwarpInvertFieldFilter : public ImageToImageFilt
   CounterwarpInvertFieldFilter() = default;
   ~CounterwarpInvertFieldFilter() override = default;
 
-  void GenerateInputRequestedRegion() override;
-  void EnlargeOutputRequestedRegion(DataObject *output) override;
   void GenerateData() override;
   void PrintSelf(std::ostream &os, Indent indent) const override;
 

@@ -1,19 +1,7 @@
 #ifndef itkCounterwarpInvertFieldFilter_hxx
 #define itkCounterwarpInvertFieldFilter_hxx
 
-#include "itkCounterwarpExecution.h"
-
 namespace itk {
-template <typename TInputImage, typename TOutputImage>
-void CounterwarpInvertFieldFilter<TInputImage, TOutputImage>::GenerateInputRequestedRegion() {
-  const_cast<InputImageType *>(this->GetInput())->SetRequestedRegionToLargestPossibleRegion();
-}
-
-template <typename TInputImage, typename TOutputImage>
-void CounterwarpInvertFieldFilter<TInputImage, TOutputImage>::EnlargeOutputRequestedRegion(DataObject *output) {
-  output->SetRequestedRegionToLargestPossibleRegion();
-}
-
 template <typename TInputImage, typename TOutputImage>
 void CounterwarpInvertFieldFilter<TInputImage, TOutputImage>::GenerateData() {
   using namespace CounterwarpSamples;

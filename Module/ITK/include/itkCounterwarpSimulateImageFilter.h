@@ -2,10 +2,8 @@
 #define itkCounterwarpSimulateImageFilter_h
 
 #include "counterwarp/results.h"
-#include "itkCounterwarpExecution.h"
-#include "itkCounterwarpModel.h"
+#include "itkCounterwarpFilterBases.h"
 #include "itkDataObjectDecorator.h"
-#include "itkImageToImageFilter.h"
 #include "itkSimpleDataObjectDecorator.h"
 
 namespace itk {
@@ -25,8 +23,8 @@ namespace itk {
  * logits of the scan before and after.  After a change of the strength alone, the field of the model's grid is used
  * again and the networks do not see the scan anew.
  *
- * The scan must lie where the model expects it, or come with a transform (CounterwarpAlignToModelFilter finds one); the
- * field is carried to the scan by its inverse.
+ * The model must be a simulator.  The scan must lie where the model expects it, or come with a transform
+ * (CounterwarpAlignToModelFilter finds one); the field is carried to the scan by its inverse.
  *
  * Regions: the whole scan is needed and computed.
  *
@@ -35,32 +33,26 @@ namespace itk {
  * \ingroup ITKCounterwarp
  */
 template <typename TInputImage, typename TOutputImage = TInputImage>
-class ITK_TEMPLATE_EXPORT CounterwarpSimulateImageFilter : public ImageToImageFilter<TInputImage, TOutputImage> {
-  static_assert(TInputImage::ImageDimension == 3 && TOutputImage::ImageDimension == 3,
-                "Counterwarp filters need images of dimension 3");
-
+class ITK_TEMPLATE_EXPORT CounterwarpSimulateImageFilter
+    : public CounterwarpModelFilter<CounterwarpWholeImageFilter<TInputImage, TOutputImage>> {
  public:
   ITK_DISALLOW_COPY_AND_MOVE(CounterwarpSimulateImageFilter);
 
   using Self = CounterwarpSimulateImageFilter;
-  using Superclass = ImageToImageFilter<TInputImage, TOutputImage>;
+  using Superclass = CounterwarpModelFilter<CounterwarpWholeImageFilter<TInputImage, TOutputImage>>;
   using Pointer = SmartPointer<Self>;
   using ConstPointer = SmartPointer<const Self>;
   using InputImageType = TInputImage;
   using OutputImageType = TOutputImage;
   using DisplacementFieldType = CounterwarpSamples::FieldType;
   using LogJacobianType = Image<float, 3>;
-  using TransformType = MatrixOffsetTransformBase<double, 3, 3>;
+  using typename Superclass::TransformType;
   using LogitObjectType = SimpleDataObjectDecorator<double>;
   using typename Superclass::DataObjectPointerArraySizeType;
 
   itkNewMacro(Self);
 
   const char *GetNameOfClass() const override { return "CounterwarpSimulateImageFilter"; }
-
-  /** A simulator.  Required. */
-  itkSetConstObjectMacro(Model, CounterwarpModel);
-  itkGetConstObjectMacro(Model, CounterwarpModel);
 
   /** Maps points of the model's space to points of the scan; none: the identity. */
   itkSetGetDecoratedObjectInputMacro(Transform, TransformType);
@@ -98,15 +90,10 @@ class ITK_TEMPLATE_EXPORT CounterwarpSimulateImageFilter : public ImageToImageFi
   using Superclass::MakeOutput;
   DataObject::Pointer MakeOutput(DataObjectPointerArraySizeType index) override;
 
-  ModifiedTimeType GetMTime() const override;
-
  protected:
   CounterwarpSimulateImageFilter();
   ~CounterwarpSimulateImageFilter() override;
 
-  void VerifyPreconditions() const override;
-  void GenerateInputRequestedRegion() override;
-  void EnlargeOutputRequestedRegion(DataObject *output) override;
   void GenerateData() override;
   void PrintSelf(std::ostream &os, Indent indent) const override;
 
@@ -129,7 +116,6 @@ class ITK_TEMPLATE_EXPORT CounterwarpSimulateImageFilter : public ImageToImageFi
   template <typename TImage>
   static void Store(CounterwarpExecution &core, const cw_volume &volume, TImage *image);
 
-  CounterwarpModel::ConstPointer m_Model;
   bool m_Inject{true};
   double m_Strength{1.0};
   SizeValueType m_NumberOfFolds{0};

@@ -45,29 +45,6 @@ DataObject::Pointer CounterwarpSimulateImageFilter<TInputImage, TOutputImage>::M
 }
 
 template <typename TInputImage, typename TOutputImage>
-ModifiedTimeType CounterwarpSimulateImageFilter<TInputImage, TOutputImage>::GetMTime() const {
-  return m_Model ? std::max(Superclass::GetMTime(), m_Model->GetMTime()) : Superclass::GetMTime();
-}
-
-template <typename TInputImage, typename TOutputImage>
-void CounterwarpSimulateImageFilter<TInputImage, TOutputImage>::VerifyPreconditions() const {
-  Superclass::VerifyPreconditions();
-  if (!m_Model) {
-    itkExceptionMacro("No model was set: call SetModel() first");
-  }
-}
-
-template <typename TInputImage, typename TOutputImage>
-void CounterwarpSimulateImageFilter<TInputImage, TOutputImage>::GenerateInputRequestedRegion() {
-  const_cast<InputImageType *>(this->GetInput())->SetRequestedRegionToLargestPossibleRegion();
-}
-
-template <typename TInputImage, typename TOutputImage>
-void CounterwarpSimulateImageFilter<TInputImage, TOutputImage>::EnlargeOutputRequestedRegion(DataObject *output) {
-  output->SetRequestedRegionToLargestPossibleRegion();
-}
-
-template <typename TInputImage, typename TOutputImage>
 void CounterwarpSimulateImageFilter<TInputImage, TOutputImage>::Forget() {
   cw_response_free(m_Keeper, &m_Response);
   m_Answered = Question();
@@ -107,7 +84,7 @@ void CounterwarpSimulateImageFilter<TInputImage, TOutputImage>::GenerateData() {
   const cw_volume scan = samples.GetVolume();
 
   Question question;
-  question.Model = m_Model->GetCoreModel();
+  question.Model = this->GetModel()->GetCoreModel();
   question.Scan = image;
   question.Samples = image->GetBufferPointer();
   question.ScanTime = std::max(image->GetMTime(), image->GetUpdateMTime());
@@ -139,7 +116,6 @@ void CounterwarpSimulateImageFilter<TInputImage, TOutputImage>::GenerateData() {
 template <typename TInputImage, typename TOutputImage>
 void CounterwarpSimulateImageFilter<TInputImage, TOutputImage>::PrintSelf(std::ostream &os, Indent indent) const {
   Superclass::PrintSelf(os, indent);
-  itkPrintSelfObjectMacro(Model);
   os << indent << "Inject: " << (m_Inject ? "On" : "Off") << std::endl;
   os << indent << "Strength: " << m_Strength << std::endl;
   os << indent << "LogitBefore: " << this->GetLogitBefore() << std::endl;

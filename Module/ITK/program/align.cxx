@@ -1,7 +1,9 @@
 // counterwarp-align: the affine that aligns a scan to a model, for `counterwarp --transform`.
 #include <itkAffineTransform.h>
 #include <itkImageFileReader.h>
+#include <itkMetaDataObject.h>
 #include <itkMetaImageIOFactory.h>
+#include <itkNiftiImageIO.h>
 #include <itkNiftiImageIOFactory.h>
 #include <itkNrrdImageIOFactory.h>
 #include <itkTransformFileReader.h>
@@ -9,10 +11,14 @@
 #include <itkTxtTransformIOFactory.h>
 #include <unistd.h>
 
+#include <array>
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <iomanip>
 #include <iostream>
+#include <sstream>
 
 #include "itkCounterwarpAlignToModelFilter.h"
 
@@ -36,6 +42,73 @@ void need_file(const std::string &file, const std::string &what) {
     throw std::runtime_error(file + ": " + what + " is not there.");
 }
 
+void warn(const std::string &sentence) {
+  std::cerr << "counterwarp-align: warning: " << sentence << "." << std::endl;
+}
+
+// Numbers of a NIfTI header, as ITK hands them on; zeros where there are none.
+template <size_t count>
+std::array<double, count> header_numbers(const itk::MetaDataDictionary &header, const std::string &key) {
+  std::array<double, count> numbers{};
+  std::string text;
+  itk::ExposeMetaData<std::string>(header, key, text);
+  std::istringstream in(text);
+  for (double &number : numbers)
+    in >> number;
+  return numbers;
+}
+
+// Where counterwarp sees a NIfTI image: by its sform, else its qform, else with axes right, anterior, superior.
+cw_grid counterwarp_grid(const ImageType *image, const itk::MetaDataDictionary &header, bool sform) {
+  cw_grid grid = itk::CounterwarpSamples::Grid(image, image->GetLargestPossibleRegion());
+  const int units = int(header_numbers<1>(header, "xyzt_units")[0]) & 7;
+  const double mm = units == 1 ? 1000 : units == 3 ? 0.001 : 1;
+  for (int r = 0; r < 3; r++) {
+    const double sign = r < 2 ? -1 : 1;  // RAS in the file
+    const auto row = header_numbers<4>(header, std::string("srow_") + "xyz"[r]);
+    for (int c = 0; c < 4; c++)
+      grid.to_world.m[r][c] = sign * (sform ? mm * row[c] : r == c ? image->GetSpacing()[c] : 0);
+  }
+  return grid;
+}
+
+// Largest distance in mm between where two grids of one size put a sample: it is at a corner.
+double largest_distance(const cw_grid &a, const cw_grid &b) {
+  double largest = 0;
+  for (int corner = 0; corner < 8; corner++) {
+    double index[3], p[3], q[3];
+    for (int axis = 0; axis < 3; axis++)
+      index[axis] = corner >> axis & 1 ? a.size[axis] - 1 : 0;
+    cw_affine_apply(&a.to_world, index, p);
+    cw_affine_apply(&b.to_world, index, q);
+    largest = std::max(largest, std::hypot(p[0] - q[0], p[1] - q[1], p[2] - q[2]));
+  }
+  return largest;
+}
+
+// A NIfTI file may place its image twice, by sform and qform, and ITK may go by the one that counterwarp does not read:
+// the transform is for counterwarp.
+void place_as_counterwarp(ImageType *image, const itk::MetaDataDictionary &header, const std::string &file) {
+  const bool sform = header_numbers<1>(header, "sform_code")[0] > 0,
+             qform = header_numbers<1>(header, "qform_code")[0] > 0;
+  if (qform && !sform)
+    return;
+  const cw_grid grid = counterwarp_grid(image, header, sform);
+  const double apart = largest_distance(grid, itk::CounterwarpSamples::Grid(image, image->GetLargestPossibleRegion()));
+  const auto spacing = image->GetSpacing();
+  if (apart < 0.1 * std::min({spacing[0], spacing[1], spacing[2]}))
+    return;
+  itk::CounterwarpSamples::SetGrid(image, grid);
+  if (!sform)
+    return warn(
+        file + ": no sform and no qform, so that its axes are taken as right, anterior, superior, as counterwarp does");
+  std::ostringstream text;
+  text << file << ": sform and qform place it up to " << std::setprecision(2) << std::fixed << apart
+       << " mm apart; the transform is for the sform, as counterwarp reads it, and wrong in a program that goes by the "
+          "qform";
+  warn(text.str());
+}
+
 ImageType::Pointer read_image(const std::string &file, const std::string &what) {
   need_file(file, what);
   auto reader = itk::ImageFileReader<ImageType>::New();
@@ -53,7 +126,10 @@ ImageType::Pointer read_image(const std::string &file, const std::string &what) 
                              std::to_string(io->GetNumberOfComponents()) +
                              " components, expected one 3-D volume of one component.");
   reader->Update();
-  return reader->GetOutput();
+  const ImageType::Pointer image = reader->GetOutput();
+  if (dynamic_cast<const itk::NiftiImageIO *>(io))
+    place_as_counterwarp(image, io->GetMetaDataDictionary(), file);
+  return image;
 }
 
 AlignType::TransformType::Pointer read_transform(const std::string &file) {
