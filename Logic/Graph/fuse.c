@@ -2,25 +2,23 @@
 
 #include "Graph/plan_internal.h"
 
-/* The only needed node that reads `value`, or CW_NONE if there are none or several. */
-static int single_consumer(const cw_graph *graph, const bool *needed, cw_value value) {
-  int found = CW_NONE;
-  for (int i = 0; i < graph->node_count; i++) {
-    if (!needed[i])
-      continue;
-    for (int k = 0; k < graph->nodes[i].input_count; k++)
-      if (graph->nodes[i].inputs[k] == value) {
-        if (found != CW_NONE)
-          return CW_NONE;
-        found = i;
-      }
+static void find_ends(const cw_graph *graph, const bool *needed, cw_value_ends *ends) {
+  for (int v = 0; v < graph->value_count; v++) {
+    ends[v].producer = ends[v].reader = CW_NONE;
+    ends[v].readers = 0;
   }
-  return found;
+  for (int i = 0; i < graph->node_count; i++) {
+    const cw_node_record *node = &graph->nodes[i];
+    ends[node->output].producer = i;
+    for (int k = 0; k < node->input_count && needed[i]; k++)
+      if (node->inputs[k] != CW_NONE)
+        ends[node->inputs[k]].reader = ends[node->inputs[k]].readers++ ? CW_NONE : i;
+  }
 }
 
 /* The node after `value` if it is the only reader and nothing outside wants the value. */
-static int follower(const cw_graph *graph, const bool *needed, const bool *kept, cw_value value) {
-  return kept[value] ? CW_NONE : single_consumer(graph, needed, value);
+static int follower(const cw_value_ends *ends, const bool *kept, cw_value value) {
+  return kept[value] ? CW_NONE : ends[value].reader;
 }
 
 static const cw_node_record *free_node(const cw_graph *graph, const bool *covered, int node) {
@@ -43,11 +41,12 @@ static bool doubles(const cw_attributes *a, const cw_shape *shape) {
 }
 
 /* Extends a batch norm's step over what follows it; covered[] marks the nodes that it takes in. */
-static void extend_norm(const cw_graph *graph, const bool *needed, const bool *kept, cw_step *step, bool *covered) {
+static void extend_norm(const cw_graph *graph, const cw_value_ends *ends, const bool *kept, cw_step *step,
+                        bool *covered) {
   step->info = &cw_layer_norm_act;
   step->attributes.alpha = 1;
   step->attributes.kernel[0] = step->attributes.scale[0] = 1;
-  int next = follower(graph, needed, kept, step->output);
+  int next = follower(ends, kept, step->output);
   const cw_node_record *node = free_node(graph, covered, next);
   if (node && (node->op == CW_OP_RELU || node->op == CW_OP_LEAKY_RELU) &&
       (node->op == CW_OP_RELU || node->attributes.alpha > 0)) {
@@ -55,7 +54,7 @@ static void extend_norm(const cw_graph *graph, const bool *needed, const bool *k
     step->output = node->output;
     step->node = next;
     covered[next] = true;
-    next = follower(graph, needed, kept, step->output);
+    next = follower(ends, kept, step->output);
     node = free_node(graph, covered, next);
   }
   if (!node)
@@ -73,7 +72,7 @@ static void extend_norm(const cw_graph *graph, const bool *needed, const bool *k
   covered[next] = true;
   if (step->attributes.scale[0] != 2)
     return;
-  next = follower(graph, needed, kept, step->output);
+  next = follower(ends, kept, step->output);
   node = free_node(graph, covered, next);
   if (!node || node->op != CW_OP_ADD)
     return;
@@ -89,29 +88,26 @@ static void extend_norm(const cw_graph *graph, const bool *needed, const bool *k
 }
 
 /* An elementwise step may overwrite its input when it alone reads it and the producer does not need it back. */
-static bool may_overwrite(const cw_graph *graph, const bool *needed, const bool *kept, const cw_node_record *node) {
+static bool may_overwrite(const cw_graph *graph, const cw_value_ends *ends, const bool *kept,
+                          const cw_node_record *node) {
   const cw_value in = node->inputs[0];
-  if (graph->values[in].kind != CW_VALUE_ACTIVATION || follower(graph, needed, kept, in) == CW_NONE)
+  if (graph->values[in].kind != CW_VALUE_ACTIVATION || follower(ends, kept, in) == CW_NONE)
     return false;
-  for (int i = 0; i < graph->node_count; i++)
-    if (graph->nodes[i].output == in)
-      return !cw_operator_table(graph->nodes[i].op)->keep_output;
-  return false;
+  return ends[in].producer != CW_NONE && !cw_operator_table(graph->nodes[ends[in].producer].op)->keep_output;
 }
 
-static void fuse_step(const cw_graph *graph, const bool *needed, const bool *kept, const cw_node_record *node,
+static void fuse_step(const cw_graph *graph, const cw_value_ends *ends, const bool *kept, const cw_node_record *node,
                       cw_step *step, bool *covered) {
   switch (node->op) {
     case CW_OP_BATCH_NORM:
-      extend_norm(graph, needed, kept, step, covered);
+      extend_norm(graph, ends, kept, step, covered);
       break;
     case CW_OP_RELU:
     case CW_OP_LEAKY_RELU:
-      step->in_place =
-          may_overwrite(graph, needed, kept, node) && (node->op == CW_OP_RELU || node->attributes.alpha > 0);
+      step->in_place = may_overwrite(graph, ends, kept, node) && (node->op == CW_OP_RELU || node->attributes.alpha > 0);
       break;
     case CW_OP_RESHAPE:
-      step->in_place = may_overwrite(graph, needed, kept, node);
+      step->in_place = may_overwrite(graph, ends, kept, node);
       step->pass_gradient = step->in_place ? 0 : CW_NONE;
       break;
     case CW_OP_ADD:
@@ -125,8 +121,9 @@ static void fuse_step(const cw_graph *graph, const bool *needed, const bool *kep
 }
 
 int cw_steps_build(const cw_graph *graph, const bool *needed, const bool *kept, bool fuse, bool *covered,
-                   cw_step *steps) {
+                   cw_value_ends *ends, cw_step *steps) {
   int count = 0;
+  find_ends(graph, needed, ends);
   memset(covered, 0, (size_t)graph->node_count * sizeof *covered);
   for (int i = 0; i < graph->node_count; i++) {
     const cw_node_record *node = &graph->nodes[i];
@@ -141,7 +138,7 @@ int cw_steps_build(const cw_graph *graph, const bool *needed, const bool *kept, 
     step.node = i;
     step.pass_gradient = step.saved = step.again = CW_NONE;
     if (fuse)
-      fuse_step(graph, needed, kept, node, &step, covered);
+      fuse_step(graph, ends, kept, node, &step, covered);
     /* A fused step runs where its last node stands: there all of its inputs are ready. */
     int at = count++;
     for (; at > 0 && steps[at - 1].node > step.node; at--)

@@ -45,6 +45,7 @@ void cw_graph_free(cw_context *context, cw_graph *graph) {
   for (int i = 0; i < graph->node_count; i++)
     cw_release(context, graph->nodes[i].name);
   cw_release(context, graph->values);
+  cw_release(context, graph->slots);
   cw_release(context, graph->nodes);
   cw_release(context, graph->inputs);
   cw_release(context, graph->outputs);
@@ -57,11 +58,13 @@ static cw_status add_value(cw_context *context, cw_graph *graph, const char *nam
     return cw_fail(context, CW_ERROR_ARGUMENT, "graph: a value needs a name");
   if (cw_graph_find(graph, name) != CW_NONE)
     return cw_fail(context, CW_ERROR_ARGUMENT, "graph: there are two values named '%s'", name);
-  if (!cw_shape_elements(&shape, 1)) {
+  const int64_t elements = cw_shape_elements(&shape, 1);
+  if (elements < 1 || elements > INT32_MAX) { /* so that no axis, and no product of axes, leaves an int */
     char text[96];
     cw_shape_text(&shape, text);
     return cw_fail(context, CW_ERROR_SHAPE, "graph: value '%s' has the unusable shape %s", name, text);
   }
+  CW_TRY(cw_names_reserve(context, graph));
   void *items = graph->values;
   CW_TRY(grow(context, &items, graph->value_count, &graph->value_capacity, sizeof *graph->values));
   graph->values = items;
@@ -73,6 +76,7 @@ static cw_status add_value(cw_context *context, cw_graph *graph, const char *nam
   record->kind = kind;
   record->shape = shape;
   *value = graph->value_count++;
+  cw_names_add(graph, *value);
   return CW_OK;
 }
 
@@ -214,6 +218,7 @@ cw_status cw_graph_rename(cw_context *context, cw_graph *graph, cw_value value, 
     return CW_ERROR_MEMORY;
   cw_release(context, graph->values[value].name);
   graph->values[value].name = copy;
+  cw_names_fill(graph);
   return CW_OK;
 }
 
@@ -245,13 +250,6 @@ int cw_graph_output_count(const cw_graph *graph) {
 
 cw_value cw_graph_output_at(const cw_graph *graph, int index) {
   return index >= 0 && index < graph->output_count ? graph->outputs[index] : CW_NONE;
-}
-
-cw_value cw_graph_find(const cw_graph *graph, const char *name) {
-  for (int i = 0; i < graph->value_count; i++)
-    if (!strcmp(graph->values[i].name, name))
-      return i;
-  return CW_NONE;
 }
 
 const char *cw_value_name(const cw_graph *graph, cw_value value) {

@@ -21,12 +21,24 @@ typedef struct cw_node_record {
   cw_value output;
 } cw_node_record;
 
+/* One place of the table of names; value CW_NONE: free. */
+typedef struct cw_name_slot {
+  unsigned hash;
+  cw_value value;
+} cw_name_slot;
+
 struct cw_graph {
   cw_value_record *values;
   cw_node_record *nodes;
   cw_value *inputs, *outputs;
-  int value_count, value_capacity, node_count, node_capacity, input_count, input_capacity, output_count,
+  cw_name_slot *slots; /* [slot_count], a power of two: values by name, at most half full */
+  int slot_count, value_count, value_capacity, node_count, node_capacity, input_count, input_capacity, output_count,
       output_capacity;
 };
+
+/* names.c: room for one more name; the name of a value that was added; all names anew, after some have changed. */
+cw_status cw_names_reserve(cw_context *context, cw_graph *graph);
+void cw_names_add(cw_graph *graph, cw_value value);
+void cw_names_fill(cw_graph *graph);
 
 #endif

@@ -272,11 +272,12 @@ static cw_status allocate_parameters(cw_context *context, cw_plan *plan, const b
   return CW_OK;
 }
 
-static cw_status build(cw_context *context, cw_plan *plan, const cw_plan_options *options, bool *needed, bool *marks) {
+static cw_status build(cw_context *context, cw_plan *plan, const cw_plan_options *options, bool *needed, bool *marks,
+                       cw_value_ends *ends) {
   const cw_graph *graph = plan->graph;
   const bool keep = options->keep_all || options->keep_values;
   mark_needed(graph, plan->kept, needed, marks);
-  plan->step_count = cw_steps_build(graph, needed, plan->kept, !keep, marks, plan->steps);
+  plan->step_count = cw_steps_build(graph, needed, plan->kept, !keep, marks, ends, plan->steps);
   mark_gradients(plan, options, marks);
   CW_TRY(allocate_parameters(context, plan, marks));
   for (int s = 0; s < plan->step_count; s++) {
@@ -352,20 +353,22 @@ cw_status cw_plan_create(cw_context *context, const cw_graph *graph, const cw_pl
   plan->parameter_gradient = cw_allocate_zero(context, values, sizeof(float *));
   bool *needed = cw_allocate_zero(context, nodes + 1, sizeof(bool));
   bool *marks = cw_allocate_zero(context, values + nodes + 1, sizeof(bool));
+  cw_value_ends *ends = cw_allocate(context, values + 1, sizeof *ends);
   cw_status status = CW_ERROR_MEMORY;
   if (plan->steps && plan->buffers && plan->data_buffer && plan->gradient_buffer && plan->backward_buffer &&
-      plan->kept && plan->parameter_gradient && needed && marks) {
+      plan->kept && plan->parameter_gradient && needed && marks && ends) {
     for (size_t v = 0; v < values; v++)
       plan->data_buffer[v] = plan->gradient_buffer[v] = plan->backward_buffer[v] = CW_NONE;
     const int outputs = options->outputs ? options->output_count : graph->output_count;
     for (int i = 0; i < outputs; i++)
       plan->kept[options->outputs ? options->outputs[i] : graph->outputs[i]] = true;
-    status = build(context, plan, options, needed, marks);
+    status = build(context, plan, options, needed, marks, ends);
     for (size_t v = 0; options->keep_all && v < values; v++)
       plan->kept[v] = plan->data_buffer[v] != CW_NONE;
   }
   cw_release(context, needed);
   cw_release(context, marks);
+  cw_release(context, ends);
   if (status != CW_OK) {
     cw_plan_free(context, plan);
     return status;

@@ -54,10 +54,16 @@ struct cw_plan {
  * kernel[0] == 2: pool; scale[0] == 2: resize. */
 extern const cw_operator_info cw_layer_norm_act;
 
+/* The node that computes a value; the needed one that reads it, CW_NONE unless it is read once; how often it is. */
+typedef struct cw_value_ends {
+  int producer, reader, readers;
+} cw_value_ends;
+
 /* The steps for the nodes marked in needed[]; with fuse, neighbours become one step where no kept value lies between.
- * steps has room for node_count entries, covered is scratch of node_count.  Returns the number of steps. */
+ * steps has room for node_count entries; covered is scratch of node_count, ends of value_count.  Returns the number of
+ * steps. */
 int cw_steps_build(const cw_graph *graph, const bool *needed, const bool *kept, bool fuse, bool *covered,
-                   cw_step *steps);
+                   cw_value_ends *ends, cw_step *steps);
 
 /* Sets the buffers' offsets so that no two that live at the same time overlap; returns the arena's size.
  * order: scratch of buffer_count ints. */

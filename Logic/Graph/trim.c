@@ -50,6 +50,7 @@ cw_status cw_graph_trim(cw_context *context, cw_graph *graph) {
     mark(graph, needed);
     drop_nodes(context, graph, needed);
     drop_values(context, graph, needed, map);
+    cw_names_fill(graph);
     for (int i = 0; i < graph->input_count; i++)
       graph->inputs[i] = map[graph->inputs[i]];
     for (int i = 0; i < graph->output_count; i++)

@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "Layers/conv_columns.h"
+#include "Layers/layer.h"
 
 static cw_status infer(cw_context *context, const cw_attributes *a, const cw_shape *in, int count, cw_shape *out) {
   const cw_shape *x = &in[0], *w = &in[1];
   if (x->rank != 5 || w->rank != 5)
     return cw_fail(context, CW_ERROR_SHAPE, "expected x and W of rank 5, got %d and %d", x->rank, w->rank);
+  CW_TRY(cw_expect_volume(context, x, 0));
   if (a->groups < 1 || w->d[0] % a->groups || x->d[1] != w->d[1] * a->groups)
     return cw_fail(context, CW_ERROR_SHAPE, "%lld input channels and %d groups do not fit W of %lld x %lld channels",
                    (long long)x->d[1], a->groups, (long long)w->d[0], (long long)w->d[1]);

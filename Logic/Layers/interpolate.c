@@ -60,7 +60,7 @@ static tap tap_of(const cw_call *call, int axis, int64_t o) {
 
 static cw_status infer(cw_context *context, const cw_attributes *a, const cw_shape *in, int count, cw_shape *out) {
   (void)count;
-  CW_TRY(cw_expect_rank(context, &in[0], 0, 5));
+  CW_TRY(cw_expect_volume(context, &in[0], 0));
   bool fits = a->shape.rank == 5;
   for (int i = 0; i < 5 && fits; i++)
     fits =

@@ -17,6 +17,18 @@ cw_status cw_expect_rank(cw_context *context, const cw_shape *shape, int input, 
   return cw_fail(context, CW_ERROR_SHAPE, "input %d has shape %s, expected %d dimensions", input, text, rank);
 }
 
+cw_status cw_expect_volume(cw_context *context, const cw_shape *shape, int input) {
+  bool fits = shape->rank == 5;
+  for (int i = 1; i < 5 && fits; i++)
+    fits = shape->d[i] != CW_BATCH;
+  if (fits)
+    return CW_OK;
+  char text[96];
+  cw_shape_text(shape, text);
+  return cw_fail(context, CW_ERROR_SHAPE, "input %d has shape %s, expected 5 dimensions and the batch first", input,
+                 text);
+}
+
 cw_status cw_expect_same(cw_context *context, const cw_shape *in, int a, int b) {
   if (cw_shape_equal(&in[a], &in[b]))
     return CW_OK;

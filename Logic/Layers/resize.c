@@ -19,7 +19,7 @@ static resize_view view_of(const cw_call *call) {
 static cw_status resize_infer(cw_context *context, const cw_attributes *attributes, const cw_shape *in, int count,
                               cw_shape *out) {
   (void)count;
-  CW_TRY(cw_expect_rank(context, &in[0], 0, 5));
+  CW_TRY(cw_expect_volume(context, &in[0], 0));
   *out = in[0];
   for (int i = 0; i < 3; i++) {
     if (attributes->scale[i] < 1 || attributes->scale[i] > 1024)

@@ -52,31 +52,36 @@ std::string short_name(const Json &transform) {
     return "";
   std::string name = transform["_target_"];
   name = name.substr(name.rfind('.') == std::string::npos ? 0 : name.rfind('.') + 1);
-  if (!name.empty() && (name.back() == 'd' || name.back() == 'D'))
+  if (name.size() > 4 && name.compare(name.size() - 4, 4, "Dict") == 0)
+    name.resize(name.size() - 4);
+  else if (!name.empty() && (name.back() == 'd' || name.back() == 'D'))
     name.pop_back();
   return name;
 }
 
 void take_transform(const Json &t, Manifest &manifest) {
   const std::string name = short_name(t);
-  // A number as it is or by default; references ("@low") and null are neither.
-  const auto is = [&](const char *key, double expected) {
-    return !t.contains(key) || (t[key].is_number() && t[key].get<double>() == expected);
-  };
   const auto flag = [&](const char *key) { return t.contains(key) && t[key].is_boolean() && t[key].get<bool>(); };
-  if (name == "Spacing" && t.contains("pixdim") && t["pixdim"].is_array()) {
+  // Bundles also hold null and expressions ("$...") where numbers stand.
+  const auto is = [&](const char *key, double wanted, bool or_null) {
+    return !t.contains(key) || (t[key].is_null() && or_null) || (t[key].is_number() && t[key].get<double>() == wanted);
+  };
+  if (name == "Spacing" && t.contains("pixdim") && t["pixdim"].is_number()) {
+    manifest.spacing = {t["pixdim"].get<double>()};
+  } else if (name == "Spacing" && t.contains("pixdim") && t["pixdim"].is_array()) {
     manifest.spacing.clear();
     for (const Json &v : t["pixdim"])
       if (v.is_number())
         manifest.spacing.push_back(v.get<double>());
   } else if (name == "Orientation" && t.contains("axcodes") && t["axcodes"].is_string()) {
     manifest.orientation = t["axcodes"].get<std::string>();
-  } else if (name == "NormalizeIntensity" && !t.contains("subtrahend")) {
+  } else if (name == "NormalizeIntensity" && (!t.contains("subtrahend") || t["subtrahend"].is_null()) &&
+             (!t.contains("divisor") || t["divisor"].is_null())) {
     manifest.normalization = flag("nonzero") ? "zscore" : "zscore all";
-  } else if (name == "ScaleIntensity" && is("minv", 0) && is("maxv", 1)) {
+  } else if (name == "ScaleIntensity" && is("minv", 0, false) && is("maxv", 1, false)) {
     manifest.normalization = "minmax";
   } else if (name == "ScaleIntensityRange" && t.contains("a_min") && t.contains("a_max") && t["a_min"].is_number() &&
-             t["a_max"].is_number() && is("b_min", 0) && is("b_max", 1)) {
+             t["a_max"].is_number() && is("b_min", 0, true) && is("b_max", 1, true)) {
     manifest.normalization =
         "range " + number(t["a_min"].get<double>(), 12) + " " + number(t["a_max"].get<double>(), 12);
     if (!flag("clip"))

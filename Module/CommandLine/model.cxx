@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "counterwarp/networks.h"
 #include "owned.h"
@@ -14,6 +15,7 @@ namespace program {
 namespace {
 
 using Description = Owned<cw_model_description, cw_model_description_free>;
+using Strings = Owned<cw_strings, cw_strings_free>;
 
 std::string joined(const cw_strings &strings, const char *between) {
   std::string text;
@@ -64,7 +66,8 @@ std::string description_text(const std::string &file, const cw_model_description
 }
 
 struct ModelRequest {
-  std::string file, out, like, bundle, transforms, orientation, normalization, output, output_name;
+  std::string file, out, like, bundle, transforms, orientation, normalization, output, output_name, trained_on,
+      held_out;
   std::vector<double> spacing, center{0, 0, 0};
   std::vector<int> size;
 };
@@ -117,6 +120,14 @@ void try_out(Context &context, const cw_model &model, std::string &text) {
   text += "it runs: logit " + number(logits[0]) + " of zeros, " + number(logits[1]) + " of a pattern\n";
 }
 
+void warn_of_stored_activations(Context &context, const std::string &file, const cw_model &model) {
+  Strings sentences(context);
+  context.check(cw_graph_stored_activations(context, model.graph, sentences.get()));
+  for (int i = 0; i < sentences->count; i++)
+    context.warn(file + ": " + sentences->item[i] +
+                 ". Resources/Scripts/export_classifier.py exports MONAI's networks without such copies.");
+}
+
 std::string simulator_text(Context &context, const cw_grid &grid) {
   const int *n = grid.size;
   int levels;
@@ -152,6 +163,7 @@ void run_model_check(Context &context, const ModelRequest &request) {
     trouble = "the manifest is missing; `counterwarp model import` adds it";
   }
   try_out(context, *model, text);
+  warn_of_stored_activations(context, request.file, *model);
   if (model->kind == CW_MODEL_CLASSIFIER) {
     const std::string simulator = simulator_text(context, model->preprocessing.grid);
     text += "a simulator can be trained for it: " + (simulator.empty() ? "yes" : "no, " + simulator) + "\n";
@@ -159,6 +171,20 @@ void run_model_check(Context &context, const ModelRequest &request) {
   print(text);
   if (!trouble.empty())
     throw Failure(request.file + ": " + trouble + ".");
+}
+
+// The participants that a text file lists, one a line, or a table whose first column they are.
+void read_participants(Context &context, const std::string &file, cw_strings &names) {
+  if (file.empty())
+    return;
+  std::istringstream lines(read_text(file));
+  for (std::string line; std::getline(lines, line);) {
+    line = line.substr(0, line.find_first_of("\t\r"));
+    if (!line.empty() && line != "participant_id" && !cw_strings_contain(&names, line.c_str()))
+      context.check(cw_strings_append(context, &names, line.c_str()));
+  }
+  if (!names.count)
+    throw Failure(file + ": lists no participants.");
 }
 
 void run_model_import(Context &context, const ModelRequest &request) {
@@ -197,6 +223,12 @@ void run_model_import(Context &context, const ModelRequest &request) {
   const cw_output_choice choice = choice_of(context, request, manifest);
   Model model(context);
   context.check(cw_model_import(context, request.file.c_str(), &preprocessing, &choice, model.get()));
+  read_participants(context, request.trained_on, model->trained_on);
+  read_participants(context, request.held_out, model->held_out);
+  for (int i = 0; i < model->held_out.count; i++)
+    if (cw_strings_contain(&model->trained_on, model->held_out.item[i]))
+      throw Failure(std::string("The participant ") + model->held_out.item[i] +
+                    " is listed both as trained on and as held out.");
   Json provenance;
   provenance["about"] = "Classifier imported by counterwarp. For research use only.";
   provenance["command"] = "model import";
@@ -210,6 +242,7 @@ void run_model_import(Context &context, const ModelRequest &request) {
   record_provenance(context, provenance, *model);
   std::string text;
   try_out(context, *model, text);
+  warn_of_stored_activations(context, request.file, *model);
   context.check(cw_model_write(context, request.out.c_str(), model.get()));
   text.pop_back();
   context.say("The network is supported; " + text + ".");
@@ -217,6 +250,14 @@ void run_model_import(Context &context, const ModelRequest &request) {
   if (!simulator.empty())
     context.warn("no simulator can be trained for it: " + simulator + ".");
   context.say("Wrote " + request.out);
+}
+
+void run_model_image(Context &context, const ModelRequest &request) {
+  Model model(context);
+  read_model(context, request.file, CW_MODEL_SIMULATOR, model);
+  model->image_output = true;
+  context.check(cw_model_write(context, request.out.c_str(), model.get()));
+  context.say("Wrote " + request.out + ", with the warped image as the output \"warped\"");
 }
 
 void add_output_options(CLI::App *command, ModelRequest &request) {
@@ -253,6 +294,11 @@ void add_model(Program &program) {
   CLI::App *check = command->add_subcommand("check", "The same, and whether everything is there to use it");
   add_output_options(check, *request);
   check->callback(work(run_model_check));
+  CLI::App *image = command->add_subcommand(
+      "image", "A simulator whose file gives the warped image, too, for onnxruntime 1.18 and later");
+  image->add_option("FILE", request->file, "A simulator")->required();
+  image->add_option("--out", request->out, "The model to write")->required();
+  image->callback(work(run_model_image));
   CLI::App *import = command->add_subcommand("import", "Attach what the input is, and which output says patient");
   add_output_options(import, *request);
   import->add_option("--out", request->out, "The model to write")->required();
@@ -267,6 +313,11 @@ void add_model(Program &program) {
   import->add_option("--like", request->like, "An image as the network takes it, for the grid");
   import->add_option("--transforms", request->transforms,
                      "A MONAI bundle's configuration (inference.json): voxel size, orientation, intensities");
+  import->add_option(
+      "--trained-on", request->trained_on,
+      "Participants that taught it, one a line or a table's first column: train-simulator then knows who "
+      "is held out");
+  import->add_option("--held-out", request->held_out, "Participants that it has not seen");
   import->callback(work(run_model_import));
 }
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Measures everything, and prints one TSV row a measurement: name, ours, unit, peer, the peer's figure, ratio (above 1:
 # ours is better).  Figures are the best of several runs; peers do the same work on as many threads in the same run.
-#   COUNTERWARP_BENCHMARK_PYTHON=FILE  a Python with PyTorch, and captum and grad-cam for saliency (default: python3;
+#   COUNTERWARP_BENCHMARK_PYTHON=FILE  a Python with PyTorch, and captum and grad-cam for saliency, MONAI, onnx and
+#                                      onnxruntime for labs' classifiers (default: python3;
 #                                      what it lacks leaves columns empty)
 #   COUNTERWARP_BENCHMARK_QUICK=1      no sizes but 64, no torch.compile
 # Programs beside bench_*.c print "name <tab> figure <tab> unit" rows, or with a leading "peer" column the peer's.
@@ -62,6 +63,25 @@ for method in gradient gradient-x-input guided-backprop gradcam gradcam-plusplus
   collect "$programs/bench_saliency" 64 $method
   [ "$captum" = 0 ] ||
     collect env MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 "$python" Testing/Benchmark/peer_captum.py 64 $method
+done
+# Labs' classifiers, where MONAI is there to make them.
+"$python" -c "import torch, monai, onnx, onnxruntime" 2>/dev/null || torch=0
+families=Testing/Benchmark/peer_families.py
+tune="MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000"
+for family in densenet121 resnet50b sfcn; do
+  [ "$torch" = 1 ] || break
+  file=build/benchmark/$family.onnx
+  arguments=$("$python" "$families" export $family "$file" 2>/dev/null | tail -n 1)
+  (
+    IFS='	'
+    # shellcheck disable=SC2086 # the name has spaces, the fields are apart by tabs
+    collect "$programs/bench_import" $arguments
+  )
+  collect "$python" "$families" onnxruntime forward $family "$file"
+  for work in forward gradient; do
+    collect "$python" "$families" pytorch $work $family "$file"
+    collect env $tune "$python" "$families" pytorch $work $family "$file"
+  done
 done
 [ ! -x "$programs/warp_itk" ] || collect "$programs/warp_itk"
 

@@ -72,16 +72,26 @@ TEST(ModelCommand, ImportReadsBundles) {
   EXPECT_NE(run({"model", "check", folder.name("out.onnx")}).out.find("it runs"), std::string::npos);
 }
 
-// References and null, as bundles have them, are not numbers: the transform is named as one without a counterpart.
-TEST(ModelCommand, ReferencesInBundlesAreNoNumbers) {
+// Bundles hold null and expressions too; what has no counterpart is said, not taken for the default.
+TEST(ModelCommand, ImportReadsBundlesAsTheyAre) {
   const Folder folder;
-  for (const char *transform : {R"("ScaleIntensityd", "minv": null)", R"("ScaleIntensityd", "maxv": "@high")",
-                                R"("ScaleIntensityRanged", "a_min": 0, "a_max": 1, "b_min": "@low", "b_max": null)"}) {
-    write_file(folder / "inference.json", std::string(R"({"transforms": [{"_target_": )") + transform + "}]}");
-    const Outcome outcome =
-        run({"model", "import", data + "densenet121.onnx", "--out", folder.name("out.onnx"), "--spacing", "2",
-             "--orientation", "RAS", "--transforms", folder.name("inference.json"), "--output", "1"});
-    EXPECT_NE(outcome.err.find("has no counterpart here"), std::string::npos) << outcome.err;
+  const auto import = [&](const char *intensity) {
+    write_file(
+        folder / "inference.json",
+        std::string(R"([{"_target_": "OrientationDict", "axcodes": "RAS"}, {"_target_": "SpacingD", "pixdim": 2},)") +
+            intensity + "]");
+    return run({"model", "import", data + "densenet121.onnx", "--out", folder.name("out.onnx"), "--transforms",
+                folder.name("inference.json")});
+  };
+  Outcome outcome = import(R"({"_target_": "NormalizeIntensityd", "subtrahend": null, "divisor": null})");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(run({"model", "info", folder.name("out.onnx")}).out.find("intensities: zscore all"), std::string::npos);
+  EXPECT_EQ(import(R"({"_target_": "ScaleIntensityd"})").code, 0);
+  for (const char *other : {R"({"_target_": "ScaleIntensityd", "minv": null, "maxv": null, "factor": 2})",
+                            R"({"_target_": "ScaleIntensityd", "minv": "$@low", "maxv": 1})",
+                            R"({"_target_": "NormalizeIntensityd", "divisor": 255})"}) {
+    outcome = import(other);
+    EXPECT_NE(outcome.code, 0);
     EXPECT_NE(outcome.err.find("--normalization"), std::string::npos) << outcome.err;
   }
 }
@@ -105,6 +115,31 @@ TEST(ModelCommand, ImportedClassifiersAreExplained) {
       run({"train-simulator", "--cohort", table, "--classifier", folder.name("classifier.onnx"), "--out",
            folder.name("simulator.onnx"), "--steps", "2", "--batch", "2", "--folds", "3", "--margin", "1", "--quiet"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
+  outcome = run({"model", "image", folder.name("simulator.onnx"), "--out", folder.name("image.onnx")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(run({"model", "info", folder.name("image.onnx")}).out.find("warped: float32 1 x 1 x 32 x 32 x 32"),
+            std::string::npos);
+  outcome = run({"simulate", "--model", folder.name("image.onnx"), "--direction", "inject", "--out",
+                 folder.name("again"), folder.name("cohort/" + image)});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(run({"model", "image", folder.name("classifier.onnx"), "--out", folder.name("no.onnx")}).code, 1);
+  // Told who taught the classifier, the file says so.
+  write_file(folder / "taught.txt", "participant_id\tgroup\nsub-0001\tcontrol\nsub-0002\tpatient\n");
+  write_file(folder / "unseen.txt", "sub-0003\n");
+  const auto told = [&](const char *unseen) {
+    return run({"model", "import", data + "plain.onnx", "--out", folder.name("told.onnx"), "--like",
+                folder.name("cohort/" + image), "--orientation", "SAR", "--normalization", "percentile 99.5",
+                "--trained-on", folder.name("taught.txt"), "--held-out", folder.name(unseen)});
+  };
+  EXPECT_NE(told("taught.txt").err.find("both as trained on and as held out"), std::string::npos);
+  EXPECT_EQ(told("unseen.txt").code, 0);
+  TestContext context;
+  cw_model model = {};
+  ASSERT_EQ(cw_model_read(context, folder.name("told.onnx").c_str(), &model), CW_OK) << context.message();
+  EXPECT_EQ(model.trained_on.count, 2);
+  EXPECT_TRUE(cw_strings_contain(&model.trained_on, "sub-0002"));
+  EXPECT_TRUE(cw_strings_contain(&model.held_out, "sub-0003"));
+  cw_model_free(context, &model);
   outcome = run({"simulate", "--model", folder.name("simulator.onnx"), "--direction", "inject", "--out",
                  folder.name("simulations"), folder.name("cohort/" + image)});
   EXPECT_EQ(outcome.code, 0) << outcome.err;

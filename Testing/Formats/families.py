@@ -124,7 +124,11 @@ def families(small):
 
     cube = (size,) * 3
     # name: network, its input's size, which output
-    return {
+    more = {} if small else {
+        "densenet169": (lambda: nets.DenseNet169(**w, in_channels=1, out_channels=2), cube, ""),
+        "resnet34b": (lambda: resnet(nets.resnet34, "B"), (64,) * 3, ""),
+        "resnet50a": (lambda: resnet(nets.resnet50, "A"), (64,) * 3, "")}
+    return more | {
         "plain": (lambda: plain((4, 6, 4), 32) if small else plain(), (32,) * 3 if small else (64,) * 3, ""),
         "extras": (extras, (20, 24, 22), "2"),
         "densenet121": (lambda: nets.DenseNet(**w, in_channels=1, out_channels=2, **narrow) if small else

@@ -203,6 +203,7 @@ void round_trip(TestContext &context, cw_model model) {
   cw_model back;
   ASSERT_EQ(cw_model_read(context, first.c_str(), &back), CW_OK) << context.message();
   expect_same(model, back);
+  EXPECT_EQ(model.image_output, back.image_output);
   EXPECT_TRUE(same_bits(applied(context, model, 1), applied(context, back, 1)));
   ASSERT_EQ(cw_model_write(context, second.c_str(), &back), CW_OK) << context.message();
   EXPECT_TRUE(slurp(first) == slurp(second)) << "the second file differs from the first";
@@ -226,6 +227,20 @@ TEST(OnnxRoundTrip, SimulatorOfVelocities) {
 TEST(OnnxRoundTrip, SimulatorOfDisplacementsRoutedByDirection) {
   TestContext context;
   round_trip(context, sample_simulator(context, 32, CW_FIELD_DISPLACEMENT, true, 3));
+  EXPECT_EQ(context.leaked(), 0);
+}
+
+// The image is for others: what is read is the same network.
+TEST(OnnxRoundTrip, SimulatorsWithTheirImage) {
+  TestContext context;
+  for (const cw_field_model field : {CW_FIELD_VELOCITY, CW_FIELD_DISPLACEMENT}) {
+    cw_model model = sample_simulator(context, 32, field, false, 2);
+    model.image_output = true;
+    round_trip(context, model);
+  }
+  cw_model model = sample_of_everything(context);
+  model.image_output = true;
+  round_trip(context, model);
   EXPECT_EQ(context.leaked(), 0);
 }
 

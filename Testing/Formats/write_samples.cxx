@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "counterwarp/random.h"
+#include "counterwarp/warp.h"
 #include "Formats/model_samples.h"
 
 namespace {
@@ -32,6 +33,13 @@ void write(cw_context *context, cw_model model, const std::string &name) {
   if (model.kind == CW_MODEL_SIMULATOR) {
     check(context, cw_model_fields(context, &model, image.data(), 1, -1, field.data()));
     save(name + ".direction.f32", {-1});
+    if (model.image_output) {
+      const int *size = model.preprocessing.grid.size;
+      std::vector<float> u(3 * samples), warped(samples);
+      check(context, cw_model_displacement(context, &model, field.data(), 1, u.data()));
+      cw_warp_forward(size, 1, image.data(), u.data(), warped.data(), 1);
+      save(name + ".warped.f32", warped);
+    }
     save(name + (model.field == CW_FIELD_VELOCITY ? ".velocity.f32" : ".displacement.f32"), field);
   }
   cw_model_free(context, &model);
@@ -51,6 +59,16 @@ int main(int argc, char **argv) try {
   write(context, sample_simulator(context, 32, CW_FIELD_VELOCITY, false, 3), folder + "velocity");
   write(context, sample_simulator(context, 32, CW_FIELD_DISPLACEMENT, true, 4), folder + "displacement");
   write(context, sample_of_everything(context), folder + "everything");
+  // The warped image as an output, too: of small and of large velocities, and of displacements.
+  cw_model model = sample_simulator(context, 32, CW_FIELD_VELOCITY, false, 5);
+  model.image_output = true;
+  write(context, model, folder + "image-velocity");
+  model = sample_simulator(context, 32, CW_FIELD_DISPLACEMENT, true, 6);
+  model.image_output = true;
+  write(context, model, folder + "image-displacement");
+  model = sample_of_everything(context);
+  model.image_output = true;
+  write(context, model, folder + "image-everything");
   cw_context_free(context);
   return 0;
 } catch (const std::exception &error) {

@@ -42,12 +42,34 @@ TEST_F(GraphTest, RefusesMisuse) {
   EXPECT_EQ(cw_graph_input(context, graph, "", CW_SHAPE(CW_BATCH, 3), &out), CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_graph_input(context, graph, "zero", CW_SHAPE(CW_BATCH, 0), &out), CW_ERROR_SHAPE);
   EXPECT_EQ(cw_graph_input(context, graph, "huge", CW_SHAPE(INT64_MAX, 2), &out), CW_ERROR_SHAPE);
+  EXPECT_EQ(cw_graph_input(context, graph, "large", CW_SHAPE(CW_BATCH, 1 << 16, 1 << 15), &out), CW_ERROR_SHAPE);
   EXPECT_EQ(cw_graph_node(context, graph, CW_OP_RELU, "r", nullptr, &bad, 1, &out), CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_graph_node(context, graph, CW_OP_RELU, "r", nullptr, &x, 0, &out), CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_graph_node(context, graph, static_cast<cw_operator>(1000), "r", nullptr, &x, 1, &out),
             CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_graph_output(context, graph, 7), CW_ERROR_ARGUMENT);
   EXPECT_EQ(cw_graph_rename(context, graph, 7, "y"), CW_ERROR_ARGUMENT);
+}
+
+// Names lead to values through growth, renaming and trimming.
+TEST_F(GraphTest, FindsEveryName) {
+  enum { COUNT = 3000 };
+  cw_value value = Input("x", CW_SHAPE(CW_BATCH, 2));
+  const auto name = [](int i) { return "value " + std::to_string(i); };
+  for (int i = 0; i < COUNT; i++)
+    ASSERT_EQ(cw_graph_node(context, graph, CW_OP_NEG, name(i).c_str(), nullptr, &value, 1, &value), CW_OK);
+  cw_value dead;
+  ASSERT_EQ(cw_graph_node(context, graph, CW_OP_NEG, "dead", nullptr, &value, 1, &dead), CW_OK);
+  for (int i = 0; i < COUNT; i++)
+    ASSERT_EQ(cw_graph_find(graph, name(i).c_str()), i + 1);
+  ASSERT_EQ(cw_graph_rename(context, graph, 5, "five"), CW_OK);
+  EXPECT_EQ(cw_graph_find(graph, name(4).c_str()), CW_NONE);
+  EXPECT_EQ(cw_graph_find(graph, "five"), 5);
+  ASSERT_EQ(cw_graph_output(context, graph, value), CW_OK);
+  ASSERT_EQ(cw_graph_trim(context, graph), CW_OK);
+  EXPECT_EQ(cw_graph_find(graph, "dead"), CW_NONE);
+  EXPECT_EQ(cw_graph_find(graph, name(COUNT - 1).c_str()), COUNT);
+  EXPECT_EQ(cw_graph_node(context, graph, CW_OP_NEG, "five", nullptr, &value, 1, &value), CW_ERROR_ARGUMENT);
 }
 
 // What no output depends on goes; the rest computes what it did.

@@ -33,6 +33,7 @@ std::vector<Case> cases(cw_operator op) {
       pool(op, {1, 2, 9, 8, 8}, {7, 7, 7}, {1, 1, 1}, {3, 3, 3, 3, 3, 3}),    // more taps than a byte counts
       pool(op, {1, 1, 2, 3, 300}, {2, 3, 4}, {1, 1, 1}, {0, 1, 3, 0, 1, 2}),  // long rows
       pool(op, {1, 1, 3, 3, 401}, {3, 3, 3}, {2, 2, 3}, {1, 1, 1, 1, 1, 1}),
+      pool(op, {1, 1, 2, 2, 1100}, {2, 2, 3}, {1, 1, 2}, {0, 0, 1, 0, 0, 1}),  // rows in several pieces
   };
 }
 

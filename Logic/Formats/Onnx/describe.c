@@ -38,11 +38,8 @@ static cw_status describe_value(cw_context *context, const CwOnnx__ValueInfoProt
   return cw_strings_append(context, list, text);
 }
 
-static bool is_initializer(const CwOnnx__GraphProto *in, const char *name) {
-  for (size_t i = 0; i < in->n_initializer; i++)
-    if (!strcmp(in->initializer[i]->name, name))
-      return true;
-  return false;
+static int compare_texts(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static void first_size(const CwOnnx__ValueInfoProto *info, int64_t size[3]) {
@@ -57,21 +54,32 @@ static void first_size(const CwOnnx__ValueInfoProto *info, int64_t size[3]) {
   }
 }
 
-static cw_status describe_values(cw_context *context, const CwOnnx__GraphProto *graph, cw_model_description *out) {
-  for (size_t i = 0; i < graph->n_input && i < CW_ONNX_MOST; i++) {
-    if (is_initializer(graph, graph->input[i]->name))
+/* Inputs that are no initializers. */
+static cw_status describe_inputs(cw_context *context, const CwOnnx__GraphProto *graph, cw_model_description *out) {
+  const char **names = cw_allocate(context, graph->n_initializer + 1, sizeof *names);
+  if (!names)
+    return CW_ERROR_MEMORY;
+  for (size_t i = 0; i < graph->n_initializer; i++)
+    names[i] = graph->initializer[i]->name;
+  qsort(names, graph->n_initializer, sizeof *names, compare_texts);
+  cw_status status = CW_OK;
+  for (size_t i = 0; i < graph->n_input && i < CW_ONNX_MOST && status == CW_OK; i++) {
+    const char *name = graph->input[i]->name;
+    if (bsearch(&name, names, graph->n_initializer, sizeof *names, compare_texts))
       continue;
     if (!out->inputs.count)
       first_size(graph->input[i], out->input_size);
-    CW_TRY(describe_value(context, graph->input[i], &out->inputs));
+    status = describe_value(context, graph->input[i], &out->inputs);
   }
+  cw_release(context, names);
+  return status;
+}
+
+static cw_status describe_values(cw_context *context, const CwOnnx__GraphProto *graph, cw_model_description *out) {
+  CW_TRY(describe_inputs(context, graph, out));
   for (size_t i = 0; i < graph->n_output && i < CW_ONNX_MOST; i++)
     CW_TRY(describe_value(context, graph->output[i], &out->outputs));
   return CW_OK;
-}
-
-static int compare_texts(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Each operator with how often it occurs. */

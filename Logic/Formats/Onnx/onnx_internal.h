@@ -8,6 +8,8 @@
 enum {
   CW_ONNX_IR = 8,
   CW_ONNX_OPSET = 17,
+  CW_ONNX_IR_IMAGE = 9, /* of files that also give the warped image */
+  CW_ONNX_OPSET_IMAGE = 20,
   CW_ONNX_OPSET_FIRST = 9,
   CW_ONNX_OPSET_LAST = 22,
   CW_ONNX_FLOAT = 1, /* TensorProto.DataType */
@@ -19,9 +21,14 @@ enum {
   CW_ONNX_FLOAT16 = 10,
   CW_ONNX_DOUBLE = 11,
   CW_ONNX_BFLOAT16 = 16,
-  CW_ONNX_MOST = 10000,         /* nodes, and tensors, in one file */
-  CW_ONNX_MOST_FOLDED = 1 << 16 /* numbers of a constant that is computed at load */
+  CW_ONNX_MOST = 10000,                   /* nodes, and tensors, in one file */
+  CW_ONNX_MOST_VALUES = 2 * CW_ONNX_MOST, /* of the graph that is built: an operator may become several nodes */
+  CW_ONNX_MOST_FOLDED = 1 << 16,          /* numbers of a constant that is computed at load */
+  CW_ONNX_ALL_FOLDED = 1 << 22            /* of all of them */
 };
+
+/* Name of a simulator's third output, which only others read. */
+#define CW_ONNX_IMAGE_OUTPUT "warped"
 
 /* ---- text.c ---- */
 
@@ -58,6 +65,7 @@ typedef struct cw_onnx_writer {
   cw_onnx_arena arena;
   const cw_graph *graph;
   CwOnnx__GraphProto *out;
+  bool image, velocity;                                 /* the warped image is an output, too; the field's kind */
   int batch;                                            /* 1 where a conditional convolution fixes it, else CW_BATCH */
   const char *const *input_names, *const *output_names; /* that a file's reader expects, whatever the graph says */
   const char **alias; /* [value] its name in the file: a dropout's is that of its input */
@@ -79,6 +87,9 @@ cw_status cw_onnx_put_window(cw_onnx_writer *writer, CwOnnx__NodeProto *node, co
 /* write_node.c: the ONNX nodes of one node; write_layer.c: those of layers that only imported networks have. */
 cw_status cw_onnx_write_node(cw_onnx_writer *writer, const cw_node_view *node);
 cw_status cw_onnx_write_layer(cw_onnx_writer *writer, const cw_node_view *node, const char *const *inputs);
+/* write_image.c: the output CW_ONNX_IMAGE_OUTPUT from the values of these names. */
+enum { CW_ONNX_IMAGE_NODES = 256, CW_ONNX_IMAGE_TENSORS = 64 };
+cw_status cw_onnx_write_image(cw_onnx_writer *writer, const char *image, const char *field, bool velocity);
 /* write_graph.c */
 cw_status cw_onnx_write_graph(cw_onnx_writer *writer);
 cw_status cw_onnx_add_tensor(cw_onnx_writer *writer, const char *name, int type, int rank, const int64_t *dims,
@@ -125,6 +136,7 @@ typedef struct cw_onnx_request {
   int64_t opset;
   const int64_t *input_size;      /* [3] D, H, W where the file leaves them open; NULL: it must not */
   const cw_output_choice *choice; /* NULL: the outputs as they are; else one logit */
+  const char *leave_out;          /* an output that is not read, nor what it alone needs; NULL: none */
 } cw_onnx_request;
 
 typedef struct cw_onnx_reader {
@@ -134,6 +146,8 @@ typedef struct cw_onnx_reader {
   cw_graph *graph;
   cw_onnx_definition *definitions; /* sorted by name */
   int definition_count;
+  size_t folded;                 /* numbers of all constants computed so far */
+  bool *needed;                  /* [node] an output that is read depends on it */
   bool *absorbed;                /* [node] part of a conditional convolution that ends in another node */
   cw_onnx_cond_conv **cond_conv; /* [node] NULL: none */
   cw_onnx_arena arena;
@@ -278,6 +292,7 @@ cw_status cw_onnx_read_mish(cw_onnx_reader *reader, const CwOnnx__NodeProto *nod
 cw_status cw_onnx_read_where(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
 cw_status cw_onnx_read_same(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
 cw_status cw_onnx_read_cast(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
+cw_status cw_onnx_read_grid_sample(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
 /* read_taper.c: refused unless input 1 of the node is the window of a taper of field x. */
 cw_status cw_onnx_check_taper(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, int margin, cw_value x);
 /* read_network.c: products, norms, reductions. */

@@ -90,10 +90,11 @@ cw_status cw_onnx_read_comparison(cw_onnx_reader *r, const CwOnnx__NodeProto *no
 cw_status cw_onnx_read_pow(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   const cw_onnx_constant *power;
   CW_TRY(cw_onnx_constant_of(r, node->input[1], &power));
-  if (!power || power->count != 1 || power->batch[0] || (power->v[0] != 2 && power->v[0] != 0.5))
-    return cw_onnx_read_binary(r, node);
   cw_value in[2];
   CW_TRY(cw_onnx_value(r, node, 0, &in[0]));
+  if (!power || power->count != 1 || power->batch[0] || (power->v[0] != 2 && power->v[0] != 0.5) ||
+      power->rank > cw_value_shape(r->graph, in[0])->rank)
+    return cw_onnx_read_binary(r, node);
   in[1] = in[0];
   return power->v[0] == 2 ? cw_onnx_give(r, node, CW_OP_MUL, NULL, in, 2)
                           : cw_onnx_give(r, node, CW_OP_SQRT, NULL, in, 1);
@@ -188,14 +189,21 @@ cw_status cw_onnx_read_where(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
 
 /* The output is the input: Identity, and Dropout outside training. */
 cw_status cw_onnx_read_same(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
+  const cw_onnx_constant *training = NULL;
+  if (cw_onnx_is(node, "Dropout") && node->n_input > 2)
+    CW_TRY(cw_onnx_constant_of(r, node->input[2], &training));
+  if (training && training->count && training->v[0] != 0)
+    return cw_onnx_refuse(r, node, "it drops values at random, as in training; expected an export for inference");
   cw_onnx_output(r, node, 0)->same = cw_onnx_find(r, node->input[0]);
   return CW_OK;
 }
 
-/* Truth values that a comparison gives are numbers already. */
+/* Truth values that a comparison gives, or that are stored as numbers (the writer's condition), are numbers already. */
 static bool is_truth(cw_onnx_reader *r, const char *name) {
   const cw_onnx_definition *d = cw_onnx_find(r, name);
   const CwOnnx__NodeProto *from = d->kind == CW_ONNX_NODE ? r->in->node[d->index] : NULL;
+  if (d->tensor)
+    return cw_onnx_is_float(d->tensor->data_type);
   return from && (cw_onnx_is(from, "Greater") || cw_onnx_is(from, "Less"));
 }
 
@@ -204,4 +212,9 @@ cw_status cw_onnx_read_cast(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   if (!cw_onnx_is_float(to) && !(to == CW_ONNX_BOOL && is_truth(r, node->input[0])))
     return cw_onnx_refuse(r, node, "only casts to floats are supported where numbers depend on the image");
   return cw_onnx_read_same(r, node);
+}
+
+/* Known only because the writer's image output ends in it; no network that is read may need it. */
+cw_status cw_onnx_read_grid_sample(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
+  return cw_onnx_refuse(r, node, "it is not supported in a network");
 }

@@ -18,6 +18,10 @@ static cw_status new_constant(cw_onnx_reader *r, bool whole, int rank, const int
                      (int)CW_ONNX_MOST_FOLDED);
     count *= (size_t)d[i];
   }
+  if (count > (size_t)CW_ONNX_ALL_FOLDED - r->folded)
+    return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: constants of more than %d numbers are computed at load",
+                   (int)CW_ONNX_ALL_FOLDED);
+  r->folded += count;
   cw_onnx_constant *c = *constant = cw_onnx_take(&r->arena, 1, sizeof *c);
   if (!c)
     return CW_ERROR_MEMORY;
@@ -170,7 +174,7 @@ static cw_status fold_reshape(fold *f) {
     d[i] = integer(target->v[i]);
     if (target->batch[i] || d[i] < -1 || d[i] > CW_ONNX_MOST_FOLDED)
       return CW_OK;
-    if (d[i] == 0 && (int)i < x->rank)
+    if (d[i] == 0 && (int)i < x->rank && !cw_onnx_attribute_int(f->node, "allowzero", 0))
       d[i] = x->d[i];
     if (d[i] == -1)
       open = (int)i;
@@ -331,16 +335,44 @@ static bool combine(fold *f, double a, bool batch_a, double b, bool batch_b, dou
   return true;
 }
 
-/* Equal shapes, or one number against many. */
+/* Shape of the result of constants that broadcast; false if they do not. */
+static bool broadcast(const cw_onnx_constant *const *in, int count, int *rank, int64_t d[CW_MAX_RANK]) {
+  *rank = 0;
+  for (int k = 0; k < count; k++)
+    *rank = in[k]->rank > *rank ? in[k]->rank : *rank;
+  for (int i = 0; i < *rank; i++)
+    d[i] = 1;
+  for (int k = 0; k < count; k++)
+    for (int i = 0; i < in[k]->rank; i++) {
+      int64_t *to = &d[*rank - in[k]->rank + i];
+      if (in[k]->d[i] != 1 && *to != 1 && in[k]->d[i] != *to)
+        return false;
+      *to = in[k]->d[i] != 1 ? in[k]->d[i] : *to;
+    }
+  return true;
+}
+
+/* Where element i of the result lies in an operand. */
+static size_t operand_index(const cw_onnx_constant *out, const cw_onnx_constant *in, size_t i) {
+  size_t index = 0, step = 1;
+  for (int k = out->rank - 1, own = in->rank - 1; own >= 0; k--, own--) {
+    index += in->d[own] == 1 ? 0 : i % (size_t)out->d[k] * step;
+    step *= (size_t)in->d[own];
+    i /= (size_t)out->d[k];
+  }
+  return index;
+}
+
 static cw_status fold_binary(fold *f) {
-  const cw_onnx_constant *a = f->in[0], *b = f->in[1], *larger = b->count > a->count || b->rank > a->rank ? b : a;
-  const size_t n = larger->count;
-  if (f->count != 2 || (a->count != n && a->count != 1) || (b->count != n && b->count != 1) || !a->count || !b->count)
+  int64_t d[CW_MAX_RANK];
+  int rank;
+  if (f->count != 2 || !broadcast(f->in, 2, &rank, d))
     return CW_OK;
-  CW_TRY(give(f, a->whole, larger->rank, larger->d));
-  for (size_t i = 0; i < n; i++) {
-    const size_t ia = a->count == 1 ? 0 : i, ib = b->count == 1 ? 0 : i;
-    if (!combine(f, a->v[ia], a->batch[ia], b->v[ib], b->batch[ib], &f->out->v[i], &f->out->batch[i]))
+  CW_TRY(give(f, f->in[0]->whole, rank, d));
+  for (size_t i = 0; i < f->out->count; i++) {
+    const size_t a = operand_index(f->out, f->in[0], i), b = operand_index(f->out, f->in[1], i);
+    if (!combine(f, f->in[0]->v[a], f->in[0]->batch[a], f->in[1]->v[b], f->in[1]->batch[b], &f->out->v[i],
+                 &f->out->batch[i]))
       return cw_onnx_refuse(f->r, f->node, "shape arithmetic beyond multiples of the batch is not supported");
   }
   f->out->whole = f->out->whole || cw_onnx_is(f->node, "Equal");
@@ -348,17 +380,14 @@ static cw_status fold_binary(fold *f) {
 }
 
 static cw_status fold_where(fold *f) {
-  const cw_onnx_constant *c = f->in[0], *pair[2] = {f->in[2], f->in[1]}, *larger = c;
-  for (int i = 0; i < 2; i++)
-    larger = pair[i]->count > larger->count ? pair[i] : larger;
-  const size_t n = larger->count;
-  if ((c->count != n && c->count != 1) || (pair[0]->count != n && pair[0]->count != 1) ||
-      (pair[1]->count != n && pair[1]->count != 1) || !c->count || !pair[0]->count || !pair[1]->count)
+  int64_t d[CW_MAX_RANK];
+  int rank;
+  if (!broadcast(f->in, 3, &rank, d))
     return CW_OK;
-  CW_TRY(give(f, pair[0]->whole, larger->rank, larger->d));
-  for (size_t i = 0; i < n; i++) {
-    const cw_onnx_constant *from = pair[c->v[c->count == 1 ? 0 : i] != 0];
-    copy_number(f, i, from, from->count == 1 ? 0 : i);
+  CW_TRY(give(f, f->in[1]->whole, rank, d));
+  for (size_t i = 0; i < f->out->count; i++) {
+    const cw_onnx_constant *from = f->in[f->in[0]->v[operand_index(f->out, f->in[0], i)] != 0 ? 1 : 2];
+    copy_number(f, i, from, operand_index(f->out, from, i));
   }
   return CW_OK;
 }
@@ -373,8 +402,8 @@ static cw_status fold_unary(fold *f) {
   for (size_t i = 0; i < x->count; i++) {
     copy_number(f, i, x, i);
     double *v = &f->out->v[i];
-    if (cw_onnx_is(node, "Cast") && whole && !x->whole)
-      *v = cw_onnx_attribute_int(node, "to", 0) == CW_ONNX_BOOL ? *v != 0 : trunc(*v);
+    if (cw_onnx_is(node, "Cast"))
+      *v = !whole ? *v : cw_onnx_attribute_int(node, "to", 0) == CW_ONNX_BOOL ? *v != 0 : trunc(*v);
     else if (cw_onnx_is(node, "Neg"))
       *v = -*v;
     else if (cw_onnx_is(node, "Sqrt"))
@@ -385,8 +414,8 @@ static cw_status fold_unary(fold *f) {
       *v = floor(*v);
     else if (cw_onnx_is(node, "Ceil"))
       *v = ceil(*v);
-    const bool nonlinear = cw_onnx_is(node, "Sqrt") || cw_onnx_is(node, "Reciprocal");
-    if (x->batch[i] && nonlinear)
+    /* Of a multiple of the batch only the sign may change. */
+    if (x->batch[i] && fabs(*v) != fabs(x->v[i]))
       return cw_onnx_refuse(f->r, f->node, "shape arithmetic beyond multiples of the batch is not supported");
   }
   return CW_OK;

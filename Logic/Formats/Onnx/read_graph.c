@@ -18,6 +18,24 @@ static int compare_definitions(const void *a, const void *b) {
   return strcmp(((const cw_onnx_definition *)a)->name, ((const cw_onnx_definition *)b)->name);
 }
 
+/* Initializers before an input of the same name. */
+static int compare_all(const void *a, const void *b) {
+  const int names = compare_definitions(a, b);
+  return names ? names : (int)((const cw_onnx_definition *)b)->kind - (int)((const cw_onnx_definition *)a)->kind;
+}
+
+/* Files of old list the initializers among the inputs: these are none. */
+static void drop_listed_initializers(cw_onnx_reader *r) {
+  int kept = 0;
+  for (int i = 0; i < r->definition_count; i++) {
+    const cw_onnx_definition *d = &r->definitions[i], *before = kept ? &r->definitions[kept - 1] : NULL;
+    if (d->kind == CW_ONNX_INPUT && before && before->kind == CW_ONNX_TENSOR && !strcmp(before->name, d->name))
+      continue;
+    r->definitions[kept++] = *d;
+  }
+  r->definition_count = kept;
+}
+
 static cw_onnx_definition *find_itself(const cw_onnx_reader *r, const char *name) {
   const cw_onnx_definition key = {.name = name};
   if (!*name)
@@ -45,13 +63,6 @@ static cw_onnx_definition *define(cw_onnx_reader *r, const char *name, cw_onnx_k
   return d;
 }
 
-static bool is_initializer(const CwOnnx__GraphProto *in, const char *name) {
-  for (size_t i = 0; i < in->n_initializer; i++)
-    if (!strcmp(in->initializer[i]->name, name))
-      return true;
-  return false;
-}
-
 /* The tensor of a Constant node. */
 static const CwOnnx__TensorProto *constant_tensor(const CwOnnx__NodeProto *node) {
   const CwOnnx__AttributeProto *value = cw_onnx_is(node, "Constant") ? cw_onnx_attribute(node, "value") : NULL;
@@ -62,9 +73,8 @@ static cw_status define_all(cw_onnx_reader *r) {
   const CwOnnx__GraphProto *in = r->in;
   for (size_t i = 0; i < in->n_initializer; i++)
     define(r, in->initializer[i]->name, CW_ONNX_TENSOR, i)->tensor = in->initializer[i];
-  for (size_t i = 0; i < in->n_input; i++) /* files of old list the initializers among the inputs */
-    if (!is_initializer(in, in->input[i]->name))
-      define(r, in->input[i]->name, CW_ONNX_INPUT, i);
+  for (size_t i = 0; i < in->n_input; i++)
+    define(r, in->input[i]->name, CW_ONNX_INPUT, i);
   for (size_t i = 0; i < in->n_node; i++) {
     const cw_onnx_operator *op;
     CW_TRY(cw_onnx_check_node(r->context, in->node[i], &op));
@@ -93,12 +103,14 @@ static cw_status index_names(cw_onnx_reader *r) {
   if (outputs > CW_ONNX_MOST)
     return cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: more than %d nodes or tensors", CW_ONNX_MOST);
   r->definitions = cw_onnx_take(&r->arena, outputs + in->n_initializer + in->n_input, sizeof *r->definitions);
+  r->needed = cw_onnx_take(&r->arena, in->n_node, sizeof *r->needed);
   r->absorbed = cw_onnx_take(&r->arena, in->n_node, sizeof *r->absorbed);
   r->cond_conv = cw_onnx_take(&r->arena, in->n_node, sizeof *r->cond_conv);
-  if (!r->definitions || !r->absorbed || !r->cond_conv)
+  if (!r->definitions || !r->needed || !r->absorbed || !r->cond_conv)
     return CW_ERROR_MEMORY;
   CW_TRY(define_all(r));
-  qsort(r->definitions, (size_t)r->definition_count, sizeof *r->definitions, compare_definitions);
+  qsort(r->definitions, (size_t)r->definition_count, sizeof *r->definitions, compare_all);
+  drop_listed_initializers(r);
   for (int i = 0; i < r->definition_count; i++) {
     const cw_onnx_definition *d = &r->definitions[i];
     if (!*d->name)
@@ -139,6 +151,30 @@ static cw_status check_order(cw_onnx_reader *r) {
     d->uses++;
   }
   return CW_OK;
+}
+
+static bool is_read(const cw_onnx_reader *r, const CwOnnx__ValueInfoProto *output) {
+  const cw_onnx_request *q = r->request;
+  if (q->choice && q->choice->name)
+    return !strcmp(output->name, q->choice->name);
+  if (q->choice)
+    return output == r->in->output[0];
+  return !q->leave_out || strcmp(output->name, q->leave_out) != 0;
+}
+
+/* After the order is known to be right: back from the outputs that are read. */
+static void mark_needed(cw_onnx_reader *r) {
+  for (size_t i = 0; i < r->in->n_output; i++)
+    if (is_read(r, r->in->output[i]))
+      r->needed[cw_onnx_find(r, r->in->output[i]->name)->index] = true;
+  for (size_t i = r->in->n_node; i-- > 0;) {
+    const CwOnnx__NodeProto *node = r->in->node[i];
+    for (size_t k = 0; k < node->n_input && r->needed[i]; k++) {
+      const cw_onnx_definition *d = cw_onnx_find(r, node->input[k]);
+      if (d && d->kind == CW_ONNX_NODE)
+        r->needed[d->index] = true;
+    }
+  }
 }
 
 /* Size of axis `axis`: the file's, or where that leaves it open the request's; 0 if nobody knows. */
@@ -182,21 +218,27 @@ static cw_status read_input(cw_onnx_reader *r, const CwOnnx__ValueInfoProto *inf
 /* ---- values ---- */
 
 /* Names are at most this long in the graph, so that prefixes can be put in front. */
-enum { NAME = 160 };
+enum { NAME = 160, TEXT = 2 * NAME + 40 };
 
-/* A name that no other value has: the file's, or its beginning with a number where it is very long. */
-static const char *fit_name(const cw_onnx_reader *r, const char *name, const char *part, char text[NAME + 40]) {
-  if (strlen(name) + (part ? strlen(part) + 1 : 0) <= NAME)
-    snprintf(text, NAME + 40, "%s%s%s", name, part ? "/" : "", part ? part : "");
-  else
-    snprintf(text, NAME + 40, "value %d%s%s", cw_graph_value_count(r->graph), part ? "/" : "", part ? part : "");
-  return text;
+/* A name that no other value has, now or later: the file's, or a number where that is very long or, with the part
+ * behind it, another name of the file. */
+static const char *fit_name(const cw_onnx_reader *r, const char *name, const char *part, char text[TEXT]) {
+  if (strlen(name) + (part ? strlen(part) + 1 : 0) <= NAME) {
+    snprintf(text, TEXT, "%s%s%s", name, part ? "/" : "", part ? part : "");
+    if (!part || (!find_itself(r, text) && cw_graph_find(r->graph, text) == CW_NONE))
+      return text;
+  }
+  for (int k = cw_graph_value_count(r->graph);; k++) {
+    snprintf(text, TEXT, "value %d%s%s", k, part ? "/" : "", part ? part : "");
+    if (!find_itself(r, text) && cw_graph_find(r->graph, text) == CW_NONE)
+      return text;
+  }
 }
 
 static cw_status load_parameter(cw_onnx_reader *r, cw_onnx_definition *d) {
   const CwOnnx__TensorProto *t = d->tensor;
   const int64_t one = 1;
-  char name[NAME + 40], label[72];
+  char name[TEXT], label[72];
   if (!cw_onnx_is_float(t->data_type) || !cw_onnx_elements(t))
     return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: tensor '%s' is used as a weight and holds no floats",
                    cw_onnx_label(d->name, label));
@@ -213,7 +255,7 @@ static cw_status load_parameter(cw_onnx_reader *r, cw_onnx_definition *d) {
 static cw_status load_constant(cw_onnx_reader *r, const CwOnnx__NodeProto *node, cw_onnx_definition *d) {
   const cw_onnx_constant *c = d->constant;
   const int64_t one = 1;
-  char name[NAME + 40];
+  char name[TEXT];
   for (size_t i = 0; i < c->count; i++)
     if (c->batch[i])
       return cw_onnx_refuse(r, node, "it computes with the size of the batch");
@@ -250,7 +292,7 @@ cw_status cw_onnx_value(cw_onnx_reader *r, const CwOnnx__NodeProto *node, size_t
 
 cw_status cw_onnx_add(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const char *part, cw_operator op,
                       const cw_attributes *attributes, const cw_value *inputs, int count, cw_value *value) {
-  char name[NAME + 40];
+  char name[TEXT];
   return cw_graph_node(r->context, r->graph, op, fit_name(r, node->output[0], part, name), attributes, inputs, count,
                        value);
 }
@@ -269,7 +311,7 @@ cw_status cw_onnx_give(cw_onnx_reader *r, const CwOnnx__NodeProto *node, cw_oper
 
 cw_status cw_onnx_buffer(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const char *part, cw_shape shape,
                          const float *data, cw_value *value) {
-  char name[NAME + 40];
+  char name[TEXT];
   return cw_graph_parameter(r->context, r->graph, fit_name(r, node->output[0], part, name), shape, false, data, value);
 }
 
@@ -278,7 +320,7 @@ cw_status cw_onnx_buffer(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const
 static cw_status read_node(cw_onnx_reader *r, int index) {
   const CwOnnx__NodeProto *node = r->in->node[index];
   bool folded;
-  if (r->absorbed[index])
+  if (r->absorbed[index] || !r->needed[index])
     return CW_OK;
   if (r->cond_conv[index])
     return cw_onnx_read_cond_conv(r, index);
@@ -296,18 +338,25 @@ static cw_status read_all(cw_onnx_reader *r) {
     if (r->definitions[i].tensor)
       CW_TRY(cw_onnx_check_tensor(r, r->definitions[i].tensor));
   CW_TRY(check_order(r));
+  mark_needed(r);
   for (size_t i = 0; i < in->n_node; i++)
     if (cw_onnx_is(in->node[i], "Conv"))
       CW_TRY(cw_onnx_match_cond_conv(r, (int)i));
   for (size_t i = 0; i < in->n_input; i++)
     CW_TRY(read_input(r, in->input[i]));
-  for (size_t i = 0; i < in->n_node; i++)
+  for (size_t i = 0; i < in->n_node; i++) {
     CW_TRY(read_node(r, (int)i));
+    if (cw_graph_value_count(r->graph) > CW_ONNX_MOST_VALUES)
+      return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: the network has more than %d values",
+                     (int)CW_ONNX_MOST_VALUES);
+  }
   if (r->request->choice)
     return cw_onnx_choose_output(r);
   for (size_t i = 0; i < in->n_output; i++) {
     const cw_onnx_definition *d = cw_onnx_find(r, in->output[i]->name);
     char label[72];
+    if (!is_read(r, in->output[i]))
+      continue;
     if (d->value == CW_NONE)
       return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: output '%s' does not depend on the input",
                      cw_onnx_label(in->output[i]->name, label));

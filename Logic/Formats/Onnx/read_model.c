@@ -160,7 +160,7 @@ static cw_status read_choice(cw_context *context, const CwOnnx__ModelProto *prot
 
 static cw_status read_proto(cw_context *context, const cw_onnx_file *file, cw_model *model) {
   const CwOnnx__ModelProto *proto = file->proto;
-  cw_onnx_request request = {file->folder, file->opset, NULL, NULL};
+  cw_onnx_request request = {file->folder, file->opset, NULL, NULL, NULL};
   cw_output_choice choice = cw_output_choice_default();
   CW_TRY(read_kind(context, proto, model));
   CW_TRY(read_grid(context, proto, &model->preprocessing.grid));
@@ -171,6 +171,10 @@ static cw_status read_proto(cw_context *context, const cw_onnx_file *file, cw_mo
     CW_TRY(read_choice(context, proto, &choice));
     request.choice = &choice;
     request.input_size = size;
+  } else {
+    request.leave_out = CW_ONNX_IMAGE_OUTPUT;
+    for (size_t i = 0; i < proto->graph->n_output; i++)
+      model->image_output = model->image_output || !strcmp(proto->graph->output[i]->name, request.leave_out);
   }
   CW_TRY(cw_onnx_read_graph(context, proto->graph, &request, &model->graph));
   CW_TRY(cw_model_check(context, model));

@@ -157,15 +157,17 @@ cw_status cw_onnx_read_global(cw_onnx_reader *r, const CwOnnx__NodeProto *node) 
 
 /* ---- products ---- */
 
-/* Copies a stored matrix transposed and scaled, as the layer wants it. */
-static cw_status stored_matrix(cw_onnx_reader *r, const CwOnnx__NodeProto *node, cw_value w, bool transpose,
-                               float scale, cw_value *out) {
+/* Copies a stored matrix (or list) transposed and scaled, as the layer wants it. */
+static cw_status stored_matrix(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const char *part, cw_value w,
+                               bool transpose, float scale, cw_value *out) {
   const cw_shape shape = *cw_value_shape(r->graph, w);
   const float *from = cw_value_data(r->graph, w);
   const int64_t rows = shape.d[0], columns = shape.rank > 1 ? shape.d[1] : 1;
   *out = w;
   if (!transpose && scale == 1)
     return CW_OK;
+  if (!from || shape.rank > 2)
+    return cw_onnx_refuse(r, node, "its weights or bias are not stored matrices");
   float *copy = cw_onnx_take(&r->arena, (size_t)(rows * columns), sizeof *copy);
   if (!copy)
     return CW_ERROR_MEMORY;
@@ -173,7 +175,7 @@ static cw_status stored_matrix(cw_onnx_reader *r, const CwOnnx__NodeProto *node,
     for (int64_t k = 0; k < columns; k++)
       copy[transpose ? k * rows + i : i * columns + k] = scale * from[i * columns + k];
   const cw_shape turned = CW_SHAPE(columns, rows);
-  return cw_onnx_buffer(r, node, shape.rank > 1 ? "weights" : "bias", transpose ? turned : shape, copy, out);
+  return cw_onnx_buffer(r, node, part, transpose ? turned : shape, copy, out);
 }
 
 /* alpha op(a) op(b) + beta c: the fully connected layer where b and c are stored. */
@@ -186,22 +188,15 @@ cw_status cw_onnx_read_gemm(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   if (cw_onnx_attribute_int(node, "transA", 0) || !isfinite(alpha) || !isfinite(beta) ||
       cw_value_shape(r->graph, in[1])->rank != 2)
     return cw_onnx_refuse(r, node, "expected x W + b of matrices, x as it is");
-  if ((transpose || alpha != 1) && !cw_value_data(r->graph, in[1]))
-    return cw_onnx_refuse(r, node, "its weights are not a stored tensor");
-  CW_TRY(stored_matrix(r, node, in[1], transpose, alpha, &in[1]));
+  CW_TRY(stored_matrix(r, node, "weights", in[1], transpose, alpha, &in[1]));
   if (in[2] == CW_NONE)
     return cw_onnx_give(r, node, CW_OP_GEMM, NULL, in, 2);
   /* A bias of another shape than [out] is added by itself. */
   const cw_shape bias = *cw_value_shape(r->graph, in[2]);
   const cw_shape out = CW_SHAPE(cw_value_shape(r->graph, in[1])->d[0]);
-  if (beta != 1 && !cw_value_data(r->graph, in[2]))
-    return cw_onnx_refuse(r, node, "its bias is not a stored tensor");
-  if (cw_shape_equal(&bias, &out)) {
-    CW_TRY(stored_matrix(r, node, in[2], false, beta, &in[2]));
+  CW_TRY(stored_matrix(r, node, "bias", in[2], false, beta, &in[2]));
+  if (cw_shape_equal(&bias, &out))
     return cw_onnx_give(r, node, CW_OP_GEMM, NULL, in, 3);
-  }
-  if (beta != 1)
-    return cw_onnx_refuse(r, node, "expected a bias of one value for each row of the weights");
   cw_value sum[2] = {CW_NONE, in[2]};
   CW_TRY(cw_onnx_add(r, node, "product", CW_OP_GEMM, NULL, in, 2, &sum[0]));
   return cw_onnx_give(r, node, CW_OP_ADD, NULL, sum, 2);

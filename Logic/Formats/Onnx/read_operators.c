@@ -99,6 +99,7 @@ static const cw_onnx_operator operators[] = {
      cw_onnx_read_constant,
      {"t value", "f value_float", "w value_floats", "i value_int", "v value_ints"}},
     {"ConstantOfShape", 1, 1, cw_onnx_read_expand, {"t value"}},
+    {"GridSample", 2, 2, cw_onnx_read_grid_sample, {"s mode", "s padding_mode", "i align_corners"}},
     {"Shape", 1, 1, NULL, {"i start", "i end"}},
     {"Range", 3, 3, NULL, {0}},
     {"Equal", 2, 2, NULL, {0}},

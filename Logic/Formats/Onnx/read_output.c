@@ -74,6 +74,28 @@ static cw_value before_probabilities(const cw_graph *graph, cw_value value) {
   return value;
 }
 
+/* The class whose probability alone is the output, as of softmax(z)[:, 1]; *value becomes all of them.  -1: another
+ * output. */
+static int class_cut_out(const cw_graph *graph, cw_value *value, bool *sigmoid) {
+  cw_node_view cut, node;
+  cw_value at = *value;
+  while (producer(graph, at, &cut) && cut.op == CW_OP_RESHAPE)
+    at = cut.inputs[0];
+  if (!producer(graph, at, &cut) || cut.op != CW_OP_SLICE || !producer(graph, cut.inputs[0], &node))
+    return -1;
+  const cw_shape *from = cw_value_shape(graph, cut.inputs[0]);
+  int axis = 0;
+  while (axis < from->rank && from->d[axis] != cw_shape_elements(from, 1))
+    axis++;
+  *sigmoid = node.op == CW_OP_SIGMOID;
+  const bool softmax = node.op == CW_OP_SOFTMAX || node.op == CW_OP_LOG_SOFTMAX;
+  if (axis == from->rank || from->d[axis] < 2 || cut.attributes->shape.d[axis] != 1 ||
+      !(*sigmoid || (softmax && node.attributes->axis == axis)))
+    return -1;
+  *value = cut.inputs[0];
+  return cut.attributes->begin[axis];
+}
+
 static const CwOnnx__ValueInfoProto *chosen(const cw_onnx_reader *r) {
   const char *name = r->request->choice->name;
   for (size_t i = 0; i < r->in->n_output; i++)
@@ -116,8 +138,7 @@ static cw_status rest(cw_onnx_reader *r, cw_value z, int c, int64_t classes, cw_
   return difference(r, "counterwarp/rest", first, share, y);
 }
 
-static cw_status pick(cw_onnx_reader *r, cw_value z, int64_t classes, cw_value *y) {
-  const cw_output_choice *o = r->request->choice;
+static cw_status pick(cw_onnx_reader *r, const cw_output_choice *o, cw_value z, int64_t classes, cw_value *y) {
   const int c = o->positive < 0 && classes == 2 ? 1 : o->positive;
   cw_value positive, negative;
   if (c < 0 || c >= classes || o->negative >= classes || o->negative == c)
@@ -155,13 +176,24 @@ cw_status cw_onnx_choose_output(cw_onnx_reader *r) {
   if (!d || d->value == CW_NONE)
     return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: there is no output '%s' that depends on the input",
                    cw_onnx_label(r->request->choice->name ? r->request->choice->name : "", label));
-  const cw_shape *found = cw_value_shape(r->graph, d->value);
+  cw_output_choice choice = *r->request->choice;
+  cw_value whole = d->value;
+  bool sigmoid;
+  const int cut = class_cut_out(r->graph, &whole, &sigmoid);
+  if (cut >= 0 && (choice.positive <= 0 || choice.positive == cut)) {
+    choice.positive = cut;
+    choice.negative = -1;
+    choice.alone = choice.alone || sigmoid;
+  } else {
+    whole = d->value;
+  }
+  const cw_shape *found = cw_value_shape(r->graph, whole);
   const int64_t classes = cw_shape_elements(found, 1);
   if (found->d[0] != CW_BATCH || classes > INT32_MAX)
     return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: output '%s' is not a list of numbers for each image",
                    cw_onnx_label(info->name, label));
   const cw_shape one = CW_SHAPE(CW_BATCH, 1), flat = CW_SHAPE(CW_BATCH, classes);
-  cw_value z = before_probabilities(r->graph, d->value);
+  cw_value z = before_probabilities(r->graph, whole);
   /* A network of this library's own needs no change. */
   if (!cw_shape_equal(cw_value_shape(r->graph, z), &flat)) {
     cw_attributes a = cw_attributes_default();
@@ -169,10 +201,10 @@ cw_status cw_onnx_choose_output(cw_onnx_reader *r) {
     CW_TRY(cw_graph_node(r->context, r->graph, CW_OP_RESHAPE, "counterwarp/flat", &a, &z, 1, &z));
   }
   if (!cw_shape_equal(&flat, &one))
-    CW_TRY(pick(r, z, classes, &z));
-  else if (r->request->choice->positive > 0)
+    CW_TRY(pick(r, &choice, z, classes, &z));
+  else if (choice.positive > 0)
     return cw_fail(r->context, CW_ERROR_ARGUMENT, "onnx: the classifier has one output, there is no class %d",
-                   r->request->choice->positive);
+                   choice.positive);
   if (cw_graph_input_count(r->graph) == 1)
     CW_TRY(claim(r, cw_graph_input_at(r->graph, 0), "image"));
   CW_TRY(claim(r, z, "logit"));

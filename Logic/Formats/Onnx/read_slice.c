@@ -5,7 +5,7 @@
 
 #include "Formats/Onnx/onnx_internal.h"
 
-enum { MOST_SCALE = 64 };
+enum { MOST_SCALE = 64, MOST_INDEX = 1 << 24 }; /* indices are floats in the graph */
 
 /* A slice of everything. */
 static cw_attributes whole(const cw_shape *shape) {
@@ -109,7 +109,7 @@ cw_status cw_onnx_read_gather(cw_onnx_reader *r, const CwOnnx__NodeProto *node) 
     return CW_ERROR_MEMORY;
   for (size_t i = 0; i < indices->count; i++) {
     const double at = indices->v[i] < 0 ? indices->v[i] + (double)shape.d[a.axis] : indices->v[i];
-    if (indices->batch[i] || !(at >= 0 && at < (double)shape.d[a.axis]))
+    if (indices->batch[i] || !(at >= 0 && at < (double)shape.d[a.axis] && at <= MOST_INDEX))
       return cw_onnx_refuse(r, node, "an index is outside the data");
     list[i] = (float)at;
   }
@@ -209,7 +209,7 @@ static cw_status read_factors(cw_onnx_reader *r, const CwOnnx__NodeProto *node, 
     if (i < 2)
       continue;
     a->factor[i - 2] = (float)scale;
-    a->shape.d[i] = sizes ? size : (int64_t)floor((double)in->d[i] * scale);
+    a->shape.d[i] = sizes ? size : (int64_t)floorf((float)in->d[i] * (float)scale); /* ONNX's floats */
   }
   return CW_OK;
 }

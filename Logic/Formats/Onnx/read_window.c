@@ -100,7 +100,7 @@ cw_status cw_onnx_read_cond_conv(cw_onnx_reader *r, int index) {
   return cw_onnx_give(r, node, CW_OP_COND_CONV, &a, in, 6);
 }
 
-/* output_shape asks for the pads that give it. */
+/* output_shape asks for the pads that give it, the odd one at the beginning unless auto_pad is SAME_UPPER. */
 static cw_status shape_wanted(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const cw_shape *x, cw_attributes *a) {
   int wanted[3] = {0, 0, 0};
   const bool given = cw_onnx_attribute(node, "output_shape") != NULL;
@@ -110,7 +110,7 @@ static cw_status shape_wanted(cw_onnx_reader *r, const CwOnnx__NodeProto *node, 
     return CW_OK;
   if (x->rank != 5 || !cw_onnx_attribute_ints(node, "output_shape", 3, 1, INT32_MAX, wanted))
     return cw_onnx_refuse(r, node, "expected an output_shape of three sizes");
-  const bool lower = cw_onnx_attribute_is(node, "auto_pad", "SAME_LOWER", false);
+  const bool upper = cw_onnx_attribute_is(node, "auto_pad", "SAME_UPPER", false);
   for (int i = 0; i < 3; i++) {
     const int64_t out = given ? wanted[i] : x->d[2 + i] * a->stride[i];
     const int64_t full =
@@ -118,7 +118,7 @@ static cw_status shape_wanted(cw_onnx_reader *r, const CwOnnx__NodeProto *node, 
     const int64_t pad = full - out;
     if (pad < 0 || pad > 2 * MOST_EXTENT)
       return cw_onnx_refuse(r, node, "the output cannot have the shape that is asked for");
-    a->pads[i] = (int)(lower ? pad - pad / 2 : pad / 2);
+    a->pads[i] = (int)(upper ? pad / 2 : pad - pad / 2);
     a->pads[3 + i] = (int)(pad - a->pads[i]);
   }
   return CW_OK;

@@ -187,7 +187,7 @@ cw_status cw_onnx_write_graph(cw_onnx_writer *w) {
   const cw_graph *graph = w->graph;
   const int values = cw_graph_value_count(graph), nodes = cw_graph_node_count(graph);
   cw_onnx_arena *arena = &w->arena;
-  if (values > CW_ONNX_MOST || nodes > CW_ONNX_MOST / NODES_OF_ONE)
+  if (values > CW_ONNX_MOST_VALUES || nodes > CW_ONNX_MOST)
     return cw_fail(arena->context, CW_ERROR_UNSUPPORTED, "onnx: %d nodes are too many for a model file", nodes);
   w->out = cw_onnx_take(arena, 1, sizeof *w->out);
   w->alias = cw_onnx_take(arena, (size_t)values, sizeof *w->alias);
@@ -197,10 +197,12 @@ cw_status cw_onnx_write_graph(cw_onnx_writer *w) {
   CwOnnx__GraphProto *out = w->out;
   cw_onnx__graph_proto__init(out);
   out->name = "counterwarp";
-  out->node = cw_onnx_take(arena, (size_t)nodes * NODES_OF_ONE, sizeof *out->node);
-  out->initializer = cw_onnx_take(arena, (size_t)values + (size_t)nodes * TENSORS_OF_ONE, sizeof *out->initializer);
+  const size_t image_nodes = w->image ? CW_ONNX_IMAGE_NODES : 0, image_tensors = w->image ? CW_ONNX_IMAGE_TENSORS : 0;
+  out->node = cw_onnx_take(arena, (size_t)nodes * NODES_OF_ONE + image_nodes, sizeof *out->node);
+  out->initializer =
+      cw_onnx_take(arena, (size_t)values + (size_t)nodes * TENSORS_OF_ONE + image_tensors, sizeof *out->initializer);
   out->input = cw_onnx_take(arena, (size_t)cw_graph_input_count(graph), sizeof *out->input);
-  out->output = cw_onnx_take(arena, (size_t)cw_graph_output_count(graph), sizeof *out->output);
+  out->output = cw_onnx_take(arena, (size_t)cw_graph_output_count(graph) + 1, sizeof *out->output);
   if (!out->node || !out->initializer || !out->input || !out->output)
     return CW_ERROR_MEMORY;
   CW_TRY(survey(w));
@@ -220,5 +222,13 @@ cw_status cw_onnx_write_graph(cw_onnx_writer *w) {
                      "onnx: output '%s' is that of a dropout or of another output", w->output_names[i]);
     CW_TRY(describe(w, value, &out->output[i]));
   }
+  if (w->image) {
+    CW_TRY(cw_onnx_write_image(w, w->input_names[0], w->output_names[0], w->velocity));
+    CW_TRY(describe(w, cw_graph_input_at(graph, 0), &out->output[out->n_output]));
+    out->output[out->n_output++]->name = CW_ONNX_IMAGE_OUTPUT;
+  }
+  if (out->n_node > CW_ONNX_MOST || out->n_initializer > CW_ONNX_MOST)
+    return cw_fail(arena->context, CW_ERROR_UNSUPPORTED,
+                   "onnx: %zu nodes and %zu tensors are too many for a model file", out->n_node, out->n_initializer);
   return check_unique(w);
 }

@@ -52,7 +52,7 @@ static cw_status write_comparison(cw_onnx_writer *w, const cw_node_view *n, cons
   return cast ? cw_onnx_put_int(w, cast, "to", CW_ONNX_FLOAT) : CW_ERROR_MEMORY;
 }
 
-/* Axes are an attribute of means and maxima in this operator set, and an input of sums. */
+/* Axes are an input of sums; of means and maxima, too, from operator set 18 on. */
 static cw_status write_reduce(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
   int64_t axes[CW_MAX_RANK];
   int attribute[CW_MAX_RANK], count = 0;
@@ -61,14 +61,14 @@ static cw_status write_reduce(cw_onnx_writer *w, const cw_node_view *n, const ch
       attribute[count] = i;
       axes[count++] = i;
     }
-  const bool sum = n->op == CW_OP_REDUCE_SUM;
+  const bool listed = n->op == CW_OP_REDUCE_SUM || w->image;
   const char *inputs[2] = {in[0], NULL};
-  if (sum)
+  if (listed)
     CW_TRY(put_list(w, n, "axes", axes, count, &inputs[1]));
-  CwOnnx__NodeProto *node = cw_onnx_add_node(w, cw_operator_name(n->op), n->name, inputs, sum ? 2 : 1);
+  CwOnnx__NodeProto *node = cw_onnx_add_node(w, cw_operator_name(n->op), n->name, inputs, listed ? 2 : 1);
   if (!node)
     return CW_ERROR_MEMORY;
-  if (!sum)
+  if (!listed)
     CW_TRY(cw_onnx_put_ints(w, node, "axes", attribute, count));
   return cw_onnx_put_int(w, node, "keepdims", n->attributes->keep_axes);
 }

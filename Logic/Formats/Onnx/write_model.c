@@ -105,10 +105,10 @@ static cw_status assemble(cw_onnx_writer *w, const cw_model *model, CwOnnx__Mode
   if (!opset || !proto->opset_import)
     return CW_ERROR_MEMORY;
   cw_onnx__operator_set_id_proto__init(opset);
-  opset->version = CW_ONNX_OPSET;
+  opset->version = w->image ? CW_ONNX_OPSET_IMAGE : CW_ONNX_OPSET;
   proto->opset_import[0] = opset;
   proto->n_opset_import = 1;
-  proto->ir_version = CW_ONNX_IR;
+  proto->ir_version = w->image ? CW_ONNX_IR_IMAGE : CW_ONNX_IR;
   proto->producer_name = "counterwarp";
   proto->producer_version = (char *)cw_version();
   CW_TRY(cw_onnx_write_graph(w));
@@ -139,6 +139,8 @@ cw_status cw_model_write(cw_context *context, const char *path, const cw_model *
   const char *const outputs[2] = {cw_model_output_name(model, 0), cw_model_output_name(model, 1)};
   writer.input_names = inputs;
   writer.output_names = outputs;
+  writer.image = model->kind == CW_MODEL_SIMULATOR && model->image_output;
+  writer.velocity = model->field == CW_FIELD_VELOCITY;
   CwOnnx__ModelProto proto;
   cw_onnx__model_proto__init(&proto);
   cw_status status = assemble(&writer, model, &proto);

@@ -29,6 +29,7 @@ typedef struct cw_model {
   float *template_samples; /* mean training scan as network input, [nz][ny][nx]; NULL if unknown */
   cw_strings trained_on;   /* participants used for training or for choosing when to stop */
   cw_strings held_out;     /* participants known and not used */
+  bool image_output;       /* simulators: files also give the warped image, see cw_model_write */
   char *provenance;        /* JSON text: cohort, seeds, options, version, figures; "" if none */
 } cw_model;
 
@@ -39,7 +40,9 @@ cw_status cw_strings_append(cw_context *context, cw_strings *strings, const char
 void cw_strings_free(cw_context *context, cw_strings *strings);
 
 /* Writes an ONNX file (ir_version 8, opset 17; CondConv as standard operators), whole or not at all.  Metadata keys
- * start with "counterwarp.". */
+ * start with "counterwarp.".  With image_output a simulator's file has a third output, "warped" [N,1,D,H,W]:
+ * out(p) = in(p + u(p)) with u of strength 1 as cw_model_displacement gives it, 0 outside the image.  That takes
+ * GridSample of volumes (ir_version 9, opset 20; onnxruntime has it from 1.18 on); reading leaves it out. */
 cw_status cw_model_write(cw_context *context, const char *path, const cw_model *model);
 /* Reads a file written by cw_model_write, or any ONNX file within the library's operators that has the metadata.
  * Everything is checked before use; parameters with NaN or Inf are refused. */

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Which number is the logit.  z are the network's last values before a final sigmoid, softmax or log-softmax, which is
- * taken off.
+ * taken off.  Where the output is the probability of one class alone, softmax(z)[:, 1], that class is `positive`.
  *   one value:                 z
  *   alone:                     z[positive]
  *   negative >= 0:             z[positive] - z[negative]
@@ -54,6 +54,12 @@ typedef struct cw_model_description {
 
 cw_status cw_model_describe(cw_context *context, const char *path, cw_model_description *description);
 void cw_model_description_free(cw_context *context, cw_model_description *description);
+
+/* One sentence for each node that adds to, or puts beside, the image's values a stored tensor of several channels and
+ * voxels.  Exporters keep such a tensor where code takes values out of the graph (MONAI's shortcut A, by `.data`): the
+ * file then answers with the values of the image that it was exported with.  A learned position embedding of that form
+ * looks the same, so this is for a warning.  sentences is appended to. */
+cw_status cw_graph_stored_activations(cw_context *context, const cw_graph *graph, cw_strings *sentences);
 
 #ifdef __cplusplus
 }
