@@ -53,7 +53,10 @@ class ExplainTest : public widgets_test::ViewerTest {
 
  private slots:
   void initTestCase() { makeFiles(); }
-  void init() { openViewer(); }
+  void init() {
+    openViewer();
+    viewer_->resize(1180, 1180);  // the whole panel
+  }
   void cleanup() { viewer_.reset(); }
 
   // ---- alignment ----

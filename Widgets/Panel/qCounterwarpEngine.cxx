@@ -114,6 +114,8 @@ void qCounterwarpEngine::wish(const std::function<void(Wishes &)> &change) {
     emit busyChanged(true);
   }
   wake_.notify_all();
+  if (!any)
+    rest();  // the thread may never have seen what was wished for
 }
 
 void qCounterwarpEngine::readModel(const QString &file) {
@@ -180,14 +182,14 @@ void qCounterwarpEngine::explain(const QString &method) {
 }
 
 void qCounterwarpEngine::cancel() {
+  const bool was_busy = busy_;
   wish([&](Wishes &w) {
     w.model = false;
     clearWork(w);
     stop_ = true;
   });
-  if (busy_)
+  if (was_busy)
     emit cancelled();
-  rest();
 }
 
 void qCounterwarpEngine::forget() {

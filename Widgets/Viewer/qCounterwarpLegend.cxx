@@ -101,14 +101,20 @@ void qCounterwarpLegend::paintEvent(QPaintEvent *) {
   y += line;
   painter.setPen(soft);
   painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignLeft | Qt::AlignVCenter,
-                   saliency ? tr("for control") : tr("shrank"));
+                   saliency ? tr("lowers the logit") : tr("shrank"));
   painter.drawText(QRect(bar.left(), y, bar.width(), line), Qt::AlignRight | Qt::AlignVCenter,
-                   saliency ? tr("for patient") : tr("grew"));
+                   saliency ? tr("raises the logit") : tr("grew"));
   y += line + 12;
   painter.setPen(ink);
   for (const QString &text : lines()) {
     painter.drawText(QRect(16, y, width() - 32, line), Qt::AlignLeft | Qt::AlignVCenter, text);
     y += line;
+  }
+  if (saliency) {  // no map without what is known of it
+    static const QColor inks[] = {{244, 205, 110}, {150, 200, 250}, {244, 205, 110}, {255, 140, 130}};
+    painter.setPen(inks[scene_->verdict().kind]);
+    painter.drawText(QRect(16, y + 8, width() - 32, height() - y - 3 * line), Qt::AlignTop | Qt::TextWordWrap,
+                     scene_->verdict().text);
   }
   painter.setPen(soft);
   const QString note = scene_->reference() ? tr("Checkerboard: the scan and the model's mean training scan.")

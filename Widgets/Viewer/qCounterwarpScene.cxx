@@ -50,8 +50,9 @@ void qCounterwarpScene::setResult(const qCounterwarpResultPointer &result) {
   emit changed();
 }
 
-void qCounterwarpScene::setSaliency(const qCounterwarpSaliencyPointer &saliency) {
+void qCounterwarpScene::setSaliency(const qCounterwarpSaliencyPointer &saliency, const qCounterwarpVerdict &verdict) {
   saliency_ = saliency;
+  verdict_ = verdict;
   emit changed();
 }
 

@@ -4,6 +4,7 @@
 #include <QObject>
 
 #include "qCounterwarpData.h"
+#include "qCounterwarpSanity.h"
 
 // The scan, the image that stands in for it (a preview or a full result), the change of tissue volume, and the point
 // that the slices go through.  No preview or result: the scan itself.
@@ -17,7 +18,7 @@ class qCounterwarpScene : public QObject {
   void setPreview(const qCounterwarpPreviewPointer &preview);
   void setResult(const qCounterwarpResultPointer &result);
   // In the place of the change of volume; nullptr: none.
-  void setSaliency(const qCounterwarpSaliencyPointer &saliency);
+  void setSaliency(const qCounterwarpSaliencyPointer &saliency, const qCounterwarpVerdict &verdict);
   // Takes every other square of the slices, over the scan as it is; nullptr: none.
   void setReference(const qCounterwarpVolumePointer &reference);
   // All but the scan.
@@ -38,6 +39,7 @@ class qCounterwarpScene : public QObject {
   const qCounterwarpSaliency *saliency() const {
     return overlay_ && !reference_ && !preview_ ? saliency_.get() : nullptr;
   }
+  const qCounterwarpVerdict &verdict() const { return verdict_; }
   const qCounterwarpVolume *reference() const { return preview_ ? nullptr : reference_.get(); }
   double referenceWhite() const { return reference_white_; }
   bool isPreview() const { return static_cast<bool>(preview_); }
@@ -52,6 +54,7 @@ class qCounterwarpScene : public QObject {
   qCounterwarpPreviewPointer preview_;
   qCounterwarpResultPointer result_;
   qCounterwarpSaliencyPointer saliency_;
+  qCounterwarpVerdict verdict_;
   qCounterwarpVolumePointer reference_;
   cw_volume preview_image_ = cw_volume(), preview_log_ = cw_volume();  // views of preview_
   bool overlay_ = true, original_ = false;

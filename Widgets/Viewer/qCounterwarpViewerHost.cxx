@@ -160,7 +160,7 @@ void qCounterwarpViewerHost::showSaliency(const QString &, const qCounterwarpSal
                                           const qCounterwarpVerdict &verdict) {
   last_.saliency = saliency;
   last_.verdict = verdict;
-  scene_->setSaliency(saliency);
+  scene_->setSaliency(saliency, verdict);
 }
 
 void qCounterwarpViewerHost::showReference(const QString &, const qCounterwarpVolumePointer &reference) {
