@@ -3,6 +3,7 @@
 
 #include "counterwarp/warp.h"
 #include "Networks/model_check.h"
+#include "Warp/compose.h"
 
 enum { MOST_AT_ONCE = 8 };
 
@@ -87,8 +88,8 @@ cw_status cw_model_displacement(cw_context *context, const cw_model *model, cons
   float *scratch = cw_allocate(context, samples, sizeof *scratch);
   if (!scratch)
     return CW_ERROR_MEMORY;
-  const int squarings = cw_exponential_squarings(size, field, strength);
-  cw_exponential_forward(size, field, strength, squarings, false, scratch, displacement, cw_context_threads(context));
+  const int threads = cw_context_threads(context), squarings = cw_squarings_run(size, field, strength, threads);
+  cw_exponential_forward(size, field, strength, squarings, false, scratch, displacement, threads);
   cw_release(context, scratch);
   return CW_OK;
 }

@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "counterwarp/results.h"
-
-enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
+#include "Tensor/sort.h"
 
 /* Samples of the region, their checks and how many of them the mask holds. */
 typedef struct extent {
@@ -76,38 +75,16 @@ static double mass_inside(const float *map, const float *mask, const float *regi
   return all > 0 ? held / all : 0;
 }
 
-/* Sorts 32-bit keys by 11 bits a pass, from the lowest; returns where the result lies, keys or scratch. */
-static const uint32_t *sort_keys(uint32_t *keys, uint32_t *scratch, size_t count) {
-  uint32_t *from = keys, *to = scratch;
-  for (int low = 0; low < 32; low += DIGIT_BITS) {
-    size_t start[DIGITS] = {0};
-    for (size_t i = 0; i < count; i++)
-      start[from[i] >> low & (DIGITS - 1)]++;
-    size_t before = 0;
-    for (int d = 0; d < DIGITS; d++) {
-      const size_t here = start[d];
-      start[d] = before;
-      before += here;
-    }
-    for (size_t i = 0; i < count; i++)
-      to[start[from[i] >> low & (DIGITS - 1)]++] = from[i];
-    uint32_t *const swap = from;
-    from = to;
-    to = swap;
-  }
-  return from;
-}
-
 /* Walks thresholds from the highest |map| down; equal values are one threshold. */
-static void rank_scores(const uint32_t *sorted, extent e, cw_score *score) {
+static void rank_scores(const uint32_t *keys, const uint32_t *order, extent e, cw_score *score) {
   const size_t negatives = e.inside - e.positives;
   size_t above = 0, above_positives = 0;
   double precision = 0, wins = 0; /* wins: pairs (positive, negative) in the right order, ties as a half */
   while (above < e.inside) {
-    const uint32_t value = sorted[e.inside - 1 - above] >> 1;
+    const uint32_t value = keys[order[e.inside - 1 - above]] >> 1;
     size_t tied = 0, tied_positives = 0;
-    while (above + tied < e.inside && sorted[e.inside - 1 - above - tied] >> 1 == value)
-      tied_positives += sorted[e.inside - 1 - above - tied++] & 1;
+    while (above + tied < e.inside && keys[order[e.inside - 1 - above - tied]] >> 1 == value)
+      tied_positives += keys[order[e.inside - 1 - above - tied++]] & 1;
     wins += (double)(tied - tied_positives) * ((double)above_positives + 0.5 * (double)tied_positives);
     above += tied;
     above_positives += tied_positives;
@@ -126,13 +103,10 @@ cw_status cw_score_map(cw_context *context, const float *map, const float *truth
   memset(score, 0, sizeof *score);
   extent e = {0, 0};
   CW_TRY(check(context, map, truth, mask, region, samples, &e));
-  uint32_t *keys = cw_allocate(context, e.inside, sizeof *keys);
-  uint32_t *scratch = cw_allocate(context, e.inside, sizeof *scratch);
-  if (!keys || !scratch) {
-    cw_release(context, keys);
-    cw_release(context, scratch);
+  uint32_t *keys = cw_allocate(context, e.inside, 3 * sizeof *keys);
+  if (!keys)
     return CW_ERROR_MEMORY;
-  }
+  uint32_t *order = keys + e.inside, *scratch = order + e.inside;
   /* The bits of a magnitude are ordered as the magnitude itself and leave one bit free for the mask. */
   size_t at = 0;
   for (size_t i = 0; i < samples; i++) {
@@ -143,9 +117,9 @@ cw_status cw_score_map(cw_context *context, const float *map, const float *truth
     memcpy(&bits, &magnitude, sizeof bits);
     keys[at++] = bits << 1 | (mask[i] != 0);
   }
-  rank_scores(sort_keys(keys, scratch, e.inside), e, score);
+  cw_sort_order(keys, e.inside, order, scratch);
+  rank_scores(keys, order, e, score);
   cw_release(context, keys);
-  cw_release(context, scratch);
   score->signed_correlation = correlation(map, truth, region, samples, e.inside, false);
   score->normalised_correlation = correlation(map, truth, region, samples, e.inside, true);
   score->mass_inside = mass_inside(map, mask, region, samples);

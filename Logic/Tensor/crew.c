@@ -16,10 +16,9 @@ int cw_crew_slabs(const cw_crew *crew, int slices) {
 
 cw_status cw_crew_run(const cw_crew *crew, int slices, size_t slice_samples, cw_slab_work *work, void *user) {
   const size_t fitting = SAMPLES_AT_ONCE / (slice_samples ? slice_samples : 1);
+  const int least = crew->threads > 1 ? crew->threads : 1; /* no thread without a slice */
   int at_once = fitting < (size_t)slices ? (int)fitting : slices;
-  /* No thread without a slice, unless that would take long. */
-  if (at_once < crew->threads)
-    at_once = slice_samples > SAMPLES_AT_ONCE ? 1 : crew->threads;
+  at_once = at_once < least ? least : at_once;
   for (int first = 0; first < slices; first += at_once) {
     const int count = slices - first < at_once ? slices - first : at_once, slabs = cw_crew_slabs(crew, count);
 #pragma omp parallel for schedule(static) num_threads(slabs)

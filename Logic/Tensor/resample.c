@@ -161,10 +161,11 @@ static void row_linear(const row *r, const float *in, const int size[3], float g
   row_border(r, in, size, r->inside_end, r->touch_end, gain, out);
 }
 
-/* Slices that make up about four million points, so that progress is heard of every now and then. */
-static int slices_at_once(const cw_volume *out, int points) {
+/* Slices that make up about four million points, so that progress is heard of every now and then; one for each thread
+ * at least. */
+static int slices_at_once(const cw_volume *out, int points, int threads) {
   const double slice = (double)out->grid.size[0] * out->grid.size[1] * out->components * points;
-  return (int)fmax(1, fmin(out->grid.size[2], 4e6 / slice));
+  return (int)fmax(threads, fmin(out->grid.size[2], 4e6 / slice));
 }
 
 /* Mean over parts[0] x parts[1] x parts[2] points of each voxel of slices [begin, end); one point is plain trilinear
@@ -194,7 +195,8 @@ static void resample_slices(const cw_volume *in, const cw_affine *map, const int
 
 static cw_status resample_linear(cw_context *context, const cw_volume *in, const cw_affine *map, const int parts[3],
                                  cw_volume *out) {
-  const int slices = out->grid.size[2], at_once = slices_at_once(out, parts[0] * parts[1] * parts[2]);
+  const int slices = out->grid.size[2], points = parts[0] * parts[1] * parts[2];
+  const int at_once = slices_at_once(out, points, cw_context_threads(context));
   for (int begin = 0; begin < slices; begin += at_once) {
     const int end = slices - begin < at_once ? slices : begin + at_once;
     resample_slices(in, map, parts, begin, end, out, thread_count(context, end - begin));

@@ -36,18 +36,12 @@ typedef struct copy_work {
 
 static void copy_slices(void *user, int slab, int begin, int end) {
   const copy_work *w = user;
-  static const float unit[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
   const int *n = w->from->grid.size;
   (void)slab;
   for (int k = begin; k < end; k++)
     for (int j = 0; j < n[1]; j++) {
       const float *from = cw_view_row(w->from, j, k);
       float *to = cw_view_row(w->to, j, k);
-      if (w->from->components == 3 && w->from->step[0] != w->to->step[0]) {
-        cw_vector_row(unit, n[0], from, w->from->step[0], w->from->component_step, to, w->to->step[0],
-                      w->to->component_step);
-        continue;
-      }
       for (int c = 0; c < w->from->components; c++)
         cw_copy_row(n[0], from + c * w->from->component_step, w->from->step[0], to + c * w->to->component_step,
                     w->to->step[0]);

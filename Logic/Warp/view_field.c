@@ -52,12 +52,12 @@ static cw_status check(cw_context *context, const char *what, const cw_view *fie
 static cw_status exponential(cw_context *context, const cw_view *velocity, const cw_affine *to_index, double scale,
                              int squarings, bool automatic, const cw_view *out, float *now, float *next) {
   const cw_crew crew = cw_context_crew(context, "exponential");
-  const cw_crew begin = cw_crew_part(&crew, 0, 0.1), middle = cw_crew_part(&crew, 0.1, 0.9),
-                end = cw_crew_part(&crew, 0.9, 1);
+  const cw_crew measure = cw_crew_part(&crew, 0, 0.05), begin = cw_crew_part(&crew, automatic ? 0.05 : 0, 0.1),
+                middle = cw_crew_part(&crew, 0.1, 0.9), end = cw_crew_part(&crew, 0.9, 1);
   const cw_grid *grid = &velocity->grid;
   cw_view voxels = planes(grid, now);
   if (automatic) {
-    CW_TRY(map_vectors(&begin, to_index, 1, velocity, &voxels));
+    CW_TRY(map_vectors(&measure, to_index, 1, velocity, &voxels));
     const int enough = cw_squarings_run(grid->size, now, (float)scale, crew.threads);
     squarings = enough < squarings ? enough : squarings;
   }
@@ -88,15 +88,15 @@ cw_status cw_view_exponential(cw_context *context, const cw_view *velocity, doub
 static cw_status invert(cw_context *context, const cw_view *field, const cw_affine *to_index, int iterations,
                         double tolerance, const cw_view *out, float *memory, double *largest, double *residual) {
   const cw_crew crew = cw_context_crew(context, "inverse");
-  const cw_crew begin = cw_crew_part(&crew, 0, 0.1), middle = cw_crew_part(&crew, 0.1, 0.9),
-                end = cw_crew_part(&crew, 0.9, 1);
+  const cw_crew begin = cw_crew_part(&crew, 0, 0.05), negative = cw_crew_part(&crew, 0.05, 0.1),
+                middle = cw_crew_part(&crew, 0.1, 0.9), end = cw_crew_part(&crew, 0.9, 1);
   const cw_grid *grid = &field->grid;
   const size_t samples = 3 * cw_grid_samples(grid);
   float *u = memory, *now = memory + samples, *next = memory + 2 * samples;
   const cw_view u_view = planes(grid, u);
   cw_view now_view = planes(grid, now);
   CW_TRY(map_vectors(&begin, to_index, 1, field, &u_view));
-  CW_TRY(map_vectors(&begin, to_index, -1, field, &now_view));
+  CW_TRY(map_vectors(&negative, to_index, -1, field, &now_view));
   CW_TRY(cw_invert_run(&middle, grid->size, u, iterations, tolerance, &now, &next, largest, residual));
   now_view = planes(grid, now);
   return map_vectors(&end, &grid->to_world, 1, &now_view, out);

@@ -125,12 +125,16 @@ static void warp_slices(void *user, int slab, int begin, int end) {
     }
 }
 
+static cw_status check_image(cw_context *context, const cw_volume *in) {
+  if (!in->data || in->components < 1)
+    return cw_fail(context, CW_ERROR_ARGUMENT, "warp: expected an image with samples");
+  return cw_grid_check(context, &in->grid);
+}
+
 cw_status cw_view_warp(cw_context *context, const cw_volume *in, const cw_view *field, bool labels,
                        const cw_view *out) {
   CW_TRY(cw_view_check(context, "field", field, 3));
-  if (!in->data || in->components < 1)
-    return cw_fail(context, CW_ERROR_ARGUMENT, "warp: expected an image with samples");
-  CW_TRY(cw_grid_check(context, &in->grid));
+  CW_TRY(check_image(context, in));
   CW_TRY(cw_view_check(context, "warp's output", out, in->components));
   CW_TRY(cw_view_check_size(context, "warp's output", out, field->grid.size));
   warp_work w = {.in = in, .field = field, .out = out, .labels = labels};
@@ -156,8 +160,7 @@ cw_status cw_view_warp(cw_context *context, const cw_volume *in, const cw_view *
 static cw_status check_pair(cw_context *context, const cw_volume *in, const cw_volume *field) {
   double spacing[3];
   cw_grid_spacing(&field->grid, spacing);
-  if (in->data && field->data &&
-      !cw_grid_same(&in->grid, &field->grid, 0.01 * fmin(spacing[0], fmin(spacing[1], spacing[2]))))
+  if (!cw_grid_same(&in->grid, &field->grid, 0.01 * fmin(spacing[0], fmin(spacing[1], spacing[2]))))
     return cw_fail(context, CW_ERROR_SHAPE, "warp: the field is on another grid, expected the image's own");
   return CW_OK;
 }
@@ -166,10 +169,9 @@ static cw_status warp(cw_context *context, const cw_volume *in, const cw_volume 
   memset(out, 0, sizeof *out);
   cw_view field_view = cw_volume_view(field);
   CW_TRY(cw_view_check(context, "field", &field_view, 3));
+  CW_TRY(check_image(context, in));
   CW_TRY(check_pair(context, in, field));
   field_view.grid = in->grid;
-  if (!in->data || in->components < 1)
-    return cw_fail(context, CW_ERROR_ARGUMENT, "warp: expected an image with samples");
   CW_TRY(cw_volume_create(context, &in->grid, in->components, out));
   const cw_view out_view = cw_volume_view(out);
   const cw_status status = cw_view_warp(context, in, &field_view, labels, &out_view);
