@@ -78,7 +78,7 @@ TEST_F(ItkSaliency, GradientOfALinearClassifierIsItsWeights) {
 
 // Method, sign, layer, output and smoothing reach the core: its own calls, one after the other, give the same bits.
 TEST_F(ItkSaliency, NetworkAsTheCoreHasIt) {
-  example::Network network(context, "plain", 3);
+  example::Network network(context, "classifier", 3);
   cw_grid grid = fake.grid;
   std::fill_n(grid.size, 3, network.side());
   const Folder folder;
@@ -93,7 +93,7 @@ TEST_F(ItkSaliency, NetworkAsTheCoreHasIt) {
   } cases[] = {{"gradient", "", false, 0},
                {"gradcam.signed", "", false, 0},
                {"gradcam", "", true, 0},
-               {"gradcam.signed", "r1", false, 1.5},
+               {"gradcam.signed", "block2.relu", false, 1.5},
                {"lrp-epsilon", "", true, 0.7}};
   std::vector<std::vector<float>> different;
   for (const auto &c : cases) {

@@ -91,7 +91,18 @@ class ITK_TEMPLATE_EXPORT CounterwarpAlignToModelFilter
 
  private:
   using RigidType = Euler3DTransform<double>;
-  using MetricType = MattesMutualInformationImageToImageMetricv4<ImageType, ImageType>;
+  /** In one work unit, which the metric's own setter does not bring about before ITK 5.4. */
+  class MetricType : public MattesMutualInformationImageToImageMetricv4<ImageType, ImageType> {
+   public:
+    ITK_DISALLOW_COPY_AND_MOVE(MetricType);
+    using Self = MetricType;
+    using Pointer = SmartPointer<Self>;
+    itkNewMacro(Self);
+
+   protected:
+    MetricType() { this->m_SparseGetValueAndDerivativeThreader->SetNumberOfWorkUnits(1); }
+    ~MetricType() override = default;
+  };
   using OptimizerType = RegularStepGradientDescentOptimizerv4<double>;
   using PointType = ImageType::PointType;
   using PointSetType = MetricType::FixedSampledPointSetType;

@@ -66,7 +66,7 @@ CounterwarpAlignToModelFilter<TInputImage>::MakeSmooth(CounterwarpExecution &cor
 template <typename TInputImage>
 typename CounterwarpAlignToModelFilter<TInputImage>::PointSetType::Pointer
 CounterwarpAlignToModelFilter<TInputImage>::MakePoints(const ImageType *tissue, SizeValueType stride) {
-  constexpr SizeValueType most = 200000;
+  constexpr SizeValueType most = 100000;
   const auto region = tissue->GetBufferedRegion();
   auto points = PointSetType::New();
   for (;; ++stride) {
@@ -158,7 +158,6 @@ double CounterwarpAlignToModelFilter<TInputImage>::Improve(const Level &level, T
   metric->SetNumberOfHistogramBins(32);
   metric->SetUseMovingImageGradientFilter(false);
   metric->SetUseFixedImageGradientFilter(false);
-  metric->SetMaximumNumberOfWorkUnits(1);
   metric->Initialize();
   auto scales = RegistrationParameterScalesFromPhysicalShift<MetricType>::New();
   scales->SetMetric(metric);
@@ -301,8 +300,9 @@ void CounterwarpAlignToModelFilter<TInputImage>::GenerateData() {
   for (const double voxel : {2 * finest, finest}) {
     core.SetPart(m_Done, m_Done + 0.02F);
     const Level level = this->MakeLevel(core, pair, voxel);
+    m_Done += 0.02F;
     this->Run({[&] { m_MetricValue = this->Improve(level, affine.GetPointer(), m_MaximumNumberOfIterations); }},
-              m_MaximumNumberOfIterations, m_Done + 0.225F);
+              m_MaximumNumberOfIterations, m_Done + 0.205F);
   }
   if (model->template_samples) {
     core.SetPart(0.95F, 1.0F);
