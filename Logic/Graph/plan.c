@@ -75,7 +75,7 @@ static void touch(cw_plan *plan, int buffer, int time) {
 /* A convolution of one channel costs a few per cent of a step, but its output is as large as any. */
 static bool worth_repeating(const cw_plan *plan, const cw_step *step) {
   const bool cond = step->info == &cw_layer_cond_conv;
-  if (plan->mode != CW_TRAINING || step->forward_only || plan->kept[step->output] ||
+  if (plan->mode != CW_TRAINING || step->forward_only || plan->visible[step->output] ||
       (!cond && step->info != &cw_layer_conv))
     return false;
   if (plan->graph->values[step->inputs[0]].shape.d[1] != 1)
@@ -110,7 +110,7 @@ static void assign_data(cw_plan *plan, bool keep) {
     touch(plan, plan->data_buffer[step->output], s);
     if (!step->forward_only && step->info->keep_output)
       touch(plan, plan->data_buffer[step->output], back);
-    if (keep || plan->kept[step->output])
+    if (keep || plan->visible[step->output])
       touch(plan, plan->data_buffer[step->output], end);
     if (step->saved_bytes)
       step->saved = new_buffer(plan, step->saved_bytes, s, keep ? end : step->forward_only ? s : back);
@@ -275,9 +275,9 @@ static cw_status allocate_parameters(cw_context *context, cw_plan *plan, const b
 static cw_status build(cw_context *context, cw_plan *plan, const cw_plan_options *options, bool *needed, bool *marks,
                        cw_value_ends *ends) {
   const cw_graph *graph = plan->graph;
-  const bool keep = options->keep_all || options->keep_values;
+  const bool whole = options->keep_all || options->keep_values, keep = whole || options->repeat;
   mark_needed(graph, plan->kept, needed, marks);
-  plan->step_count = cw_steps_build(graph, needed, plan->kept, !keep, marks, ends, plan->steps);
+  plan->step_count = cw_steps_build(graph, needed, plan->visible, !whole, marks, ends, plan->steps);
   mark_gradients(plan, options, marks);
   CW_TRY(allocate_parameters(context, plan, marks));
   for (int s = 0; s < plan->step_count; s++) {
@@ -321,6 +321,9 @@ static cw_status check_options(cw_context *context, const cw_graph *graph, const
     if (v < 0 || v >= graph->value_count)
       return cw_fail(context, CW_ERROR_ARGUMENT, "plan: output %d is not a value of the graph", i);
   }
+  for (int i = 0; i < options->visible_count; i++)
+    if (options->visible[i] < 0 || options->visible[i] >= graph->value_count)
+      return cw_fail(context, CW_ERROR_ARGUMENT, "plan: visible value %d is not a value of the graph", i);
   for (int i = 0; options->gradients && i < options->gradient_count; i++)
     if (options->gradients[i] < 0 || options->gradients[i] >= graph->value_count)
       return cw_fail(context, CW_ERROR_ARGUMENT, "plan: gradient %d is not a value of the graph", i);
@@ -350,18 +353,22 @@ cw_status cw_plan_create(cw_context *context, const cw_graph *graph, const cw_pl
   plan->gradient_buffer = cw_allocate(context, values, sizeof(int));
   plan->backward_buffer = cw_allocate(context, values, sizeof(int));
   plan->kept = cw_allocate_zero(context, values, sizeof(bool));
+  plan->visible = cw_allocate_zero(context, values, sizeof(bool));
   plan->parameter_gradient = cw_allocate_zero(context, values, sizeof(float *));
   bool *needed = cw_allocate_zero(context, nodes + 1, sizeof(bool));
   bool *marks = cw_allocate_zero(context, values + nodes + 1, sizeof(bool));
   cw_value_ends *ends = cw_allocate(context, values + 1, sizeof *ends);
   cw_status status = CW_ERROR_MEMORY;
   if (plan->steps && plan->buffers && plan->data_buffer && plan->gradient_buffer && plan->backward_buffer &&
-      plan->kept && plan->parameter_gradient && needed && marks && ends) {
+      plan->kept && plan->visible && plan->parameter_gradient && needed && marks && ends) {
     for (size_t v = 0; v < values; v++)
       plan->data_buffer[v] = plan->gradient_buffer[v] = plan->backward_buffer[v] = CW_NONE;
     const int outputs = options->outputs ? options->output_count : graph->output_count;
     for (int i = 0; i < outputs; i++)
       plan->kept[options->outputs ? options->outputs[i] : graph->outputs[i]] = true;
+    memcpy(plan->visible, plan->kept, values * sizeof *plan->visible);
+    for (int i = 0; i < options->visible_count; i++)
+      plan->visible[options->visible[i]] = true;
     status = build(context, plan, options, needed, marks, ends);
     for (size_t v = 0; options->keep_all && v < values; v++)
       plan->kept[v] = plan->data_buffer[v] != CW_NONE;
@@ -386,6 +393,7 @@ void cw_plan_free(cw_context *context, cw_plan *plan) {
   cw_release(context, plan->gradient_buffer);
   cw_release(context, plan->backward_buffer);
   cw_release(context, plan->kept);
+  cw_release(context, plan->visible);
   cw_release(context, plan->parameter_gradient);
   cw_release(context, plan->parameter_block);
   cw_release(context, plan->arena);
@@ -400,7 +408,8 @@ size_t cw_plan_bytes(const cw_plan *plan) {
 float *cw_plan_data(const cw_plan *plan, cw_value value) {
   if (value < 0 || value >= plan->graph->value_count)
     return NULL;
-  const bool readable = plan->kept[value] || plan->keep_values || plan->graph->values[value].kind == CW_VALUE_INPUT;
+  const bool readable = plan->kept[value] || plan->visible[value] || plan->keep_values ||
+                        plan->graph->values[value].kind == CW_VALUE_INPUT;
   return readable ? at(plan, plan->data_buffer[value]) : NULL;
 }
 
@@ -471,7 +480,7 @@ void cw_plan_backward_by(cw_plan *plan, cw_node_rule rule, void *user) {
     cw_call call = step->backward;
     memcpy(call.in, step->forward.in, sizeof call.in);
     call.out = step->forward.out;
-    if (!rule(user, step->node, &call))
+    if (!rule(user, step->node, step->info, &call))
       return;
   }
 }

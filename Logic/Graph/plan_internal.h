@@ -40,7 +40,8 @@ struct cw_plan {
   int buffer_count;
   int *data_buffer, *gradient_buffer; /* [values]: buffer index or CW_NONE */
   int *backward_buffer;               /* [values]: where the backward pass finds it: data_buffer but for `again` */
-  bool *kept;                         /* [values]: readable through cw_plan_data */
+  bool *kept;                         /* [values]: readable through cw_plan_data, with a gradient of their own */
+  bool *visible;                      /* [values]: readable; nothing is fused over them */
   bool keep_values;                   /* then every activation is, too */
   float **parameter_gradient;         /* [values] */
   float *parameter_block;

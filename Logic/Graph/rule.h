@@ -4,14 +4,14 @@
 
 #include "Graph/operator.h"
 
-/* Called for each node that leads from the inputs to the outputs, last node first.  call->grad_out is what the nodes
- * after it have given to its output, complete; the rule fills call->grad_in (adding where call->accumulate says so),
- * with the operator's own backward where the gradient is meant.  All inputs and the output can be read.  False ends the
- * pass. */
-typedef bool (*cw_node_rule)(void *user, int node, const cw_call *call);
+/* Called for each node that leads from the inputs to the outputs, last node first; of nodes that run as one, for the
+ * last of them.  call->grad_out is what the nodes after it have given to its output, complete; the rule fills
+ * call->grad_in (adding where call->accumulate says so), with info->backward where the gradient is meant.  Inputs and
+ * output can be read, but for an input that the output has overwritten.  False ends the pass. */
+typedef bool (*cw_node_rule)(void *user, int node, const cw_operator_info *info, const cw_call *call);
 
-/* Propagates the outputs' gradients (cw_plan_gradient, set before) by the rule.  For plans with keep_values: as often
- * as wanted after one forward. */
+/* Propagates the outputs' gradients (cw_plan_gradient, set before) by the rule.  For plans with keep_values or repeat:
+ * as often as wanted after one forward. */
 void cw_plan_backward_by(cw_plan *plan, cw_node_rule rule, void *user);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "Layers/conv_columns.h"
+#include "Layers/conv_sparse.h"
 #include "Layers/layer.h"
 
 static cw_status infer(cw_context *context, const cw_attributes *a, const cw_shape *in, int count, cw_shape *out) {
@@ -46,6 +47,10 @@ static size_t workspace_bytes(const cw_call *call) {
     return bytes;
   const size_t input = cw_conv_strided(&p) ? cw_conv_strided_workspace(&p, call->threads)
                                            : packed + cw_conv_run_workspace(&g, call->threads);
+  if (cw_conv_sparse_suits(&p)) {
+    const size_t sparse = cw_conv_sparse_workspace(&p, call->threads);
+    bytes = bytes > sparse ? bytes : sparse;
+  }
   const size_t weight = packed * p.batch + cw_conv_weight_workspace(&p, call->threads);
   bytes = bytes > input ? bytes : input;
   return bytes > weight ? bytes : weight;
@@ -71,6 +76,9 @@ static void backward(const cw_call *call) {
   if (call->grad_in[0] && cw_conv_strided(&p)) {
     cw_conv_strided_gradient(&p, call->in[1], call->grad_out, call->grad_in[0], call->accumulate[0], call->workspace,
                              call->threads);
+  } else if (call->grad_in[0] && cw_conv_sparse_suits(&p) && cw_conv_is_sparse(&p, call->grad_out, call->threads)) {
+    cw_conv_sparse_gradient(&p, call->in[1], call->grad_out, call->grad_in[0], call->accumulate[0], call->workspace,
+                            call->threads);
   } else if (call->grad_in[0]) {
     const cw_conv_problem g = cw_conv_gradient_problem(&p);
     float *packed = call->workspace;

@@ -30,10 +30,6 @@ CW_CLONES static void plain_sums(const float *x, const float *dy, size_t count, 
   }
 }
 
-static size_t pooled_index(const cw_norm *s, size_t z, size_t v, size_t i, unsigned which) {
-  return ((2 * z + (which >> 2)) * s->height + 2 * v + ((which >> 1) & 1)) * s->width + 2 * i + (which & 1);
-}
-
 /* One row of pooled values: x points to the row's first window. */
 CW_CLONES static void pool_row_sums(const float *x, int row, int plane, const float *dy, const uint8_t *which,
                                     int count, cw_norm_chain k, float slope, double sums[2]) {
@@ -104,18 +100,34 @@ CW_CLONES static void dense_part(const float *x, size_t count, float level, floa
       dx[i] = level + tilt * x[i];
 }
 
+/* One row of windows: x and dx point to the first of them. */
+static void pool_row_gradient(const float *x, const int offsets[8], int count, const float *dy, const uint8_t *which,
+                              cw_norm_chain k, float slope, float *dx) {
+  for (int i = 0; i < count; i++) {
+    const int at = 2 * i + offsets[which[i]];
+    const float g = slope == 1 || k.factor * x[at] + k.offset > 0 ? dy[i] : slope * dy[i];
+    dx[at] += k.factor * g;
+  }
+}
+
 /* Two planes at a time, so that the sparse part finds the dense one in cache. */
 static void pool_gradient(const cw_norm *s, const float *x, const float *dy, const uint8_t *which, cw_norm_chain k,
                           float level, float tilt, bool accumulate, float *dx) {
   const size_t pair = 2 * (size_t)s->height * s->width;
+  const int plane = s->height * s->width, half = s->width / 2;
+  int offsets[8];
+  for (int w = 0; w < 8; w++)
+    offsets[w] = (w >> 2) * plane + ((w >> 1) & 1) * s->width + (w & 1);
+  const bool sparse = level == 0 && tilt == 0;
   for (int z = 0; z < s->depth / 2; z++) {
-    if (level != 0 || tilt != 0 || !accumulate)
+    if (sparse && !accumulate)
+      memset(dx + z * pair, 0, pair * sizeof *dx);
+    else if (!sparse)
       dense_part(x + z * pair, pair, level, tilt, accumulate, dx + z * pair);
-    for (int v = 0; v < s->height / 2; v++)
-      for (int i = 0; i < s->width / 2; i++, dy++, which++) {
-        const size_t at = pooled_index(s, z, v, i, *which);
-        dx[at] += k.factor * (k.factor * x[at] + k.offset > 0 ? *dy : s->slope * *dy);
-      }
+    for (int v = 0; v < s->height / 2; v++, dy += half, which += half) {
+      const size_t at = z * pair + 2 * (size_t)v * s->width;
+      pool_row_gradient(x + at, offsets, half, dy, which, k, s->slope, dx + at);
+    }
   }
 }
 
@@ -130,6 +142,8 @@ static void add_map(const float *from, size_t count, bool accumulate, float *to)
 void cw_norm_backward(const cw_call *call, bool plain) {
   const cw_norm s = cw_norm_of(call, plain);
   const int maps = s.batch * s.channels;
+  /* With running statistics the sums are the gradients of scale and bias and nothing else. */
+  const bool summed = call->training || call->grad_in[SCALE] || call->grad_in[BIAS];
   const float *mean = call->saved, *inverse_sd = mean + s.channels;
   const uint8_t *which = (const uint8_t *)(inverse_sd + s.channels);
   double(*sums)[2] = call->workspace, (*total)[2] = sums + maps;
@@ -138,10 +152,13 @@ void cw_norm_backward(const cw_call *call, bool plain) {
   for (int i = 0; i < maps; i++) {
     const float *x = call->in[X] + (size_t)i * s.volume;
     const cw_norm_chain k = cw_norm_chain_of(call, mean, inverse_sd, i % s.channels);
-    if (s.pool) {
+    if (s.up)
+      up_gather(&s, x, call->grad_out + i * (s.volume * 8), k, gathered + i * s.volume);
+    if (!summed) {
+      sums[i][0] = sums[i][1] = 0;
+    } else if (s.pool) {
       pool_sums(&s, x, call->grad_out + i * (s.volume / 8), which + i * (s.volume / 8), k, sums[i]);
     } else if (s.up) {
-      up_gather(&s, x, call->grad_out + i * (s.volume * 8), k, gathered + i * s.volume);
       plain_sums(x, gathered + i * s.volume, s.volume, k, 1, sums[i]);
     } else {
       plain_sums(x, call->grad_out + i * s.volume, s.volume, k, s.slope, sums[i]);

@@ -120,20 +120,25 @@ CW_CLONES static void column_maxima(const float *x, size_t row, size_t plane, in
   }
 }
 
+enum { CHUNK = 128 };
+
 /* Of equal values the first one in the order z, y, x counts, as elsewhere. */
 CW_CLONES static void pair_maxima(const float *restrict best, const int32_t *restrict code, int count, float slope,
                                   float *restrict y, uint8_t *restrict which) {
+  int32_t found[CHUNK / 2]; /* whole words, so that the loop becomes vectors */
   for (int i = 0; i < count; i++) {
     const float a = best[2 * i], b = best[2 * i + 1];
-    const bool right = b > a || (b == a && code[2 * i + 1] < code[2 * i]);
-    const float value = right ? b : a;
-    which[i] = (uint8_t)(right ? 2 * code[2 * i + 1] + 1 : 2 * code[2 * i]);
+    const int32_t left = 2 * code[2 * i], right = 2 * code[2 * i + 1] + 1;
+    const int32_t tied = right < left ? right : left, lower = b > a ? right : left;
+    const float value = b > a ? b : a;
+    found[i] = b == a ? tied : lower;
     y[i] = value > 0 ? value : slope * value;
   }
+  for (int i = 0; i < count; i++)
+    which[i] = (uint8_t)found[i];
 }
 
 static void pool_map(const cw_norm *s, const float *x, cw_norm_chain k, float *y, uint8_t *which) {
-  enum { CHUNK = 128 };
   float best[CHUNK];
   int32_t code[CHUNK];
   const size_t row = (size_t)s->width, plane = row * s->height;

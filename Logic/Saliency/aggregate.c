@@ -145,6 +145,17 @@ void cw_fullgrad_input(cw_saliency *s, const cw_saliency_request *request, const
   add_terms(s, &t, true, map, total);
 }
 
+/* The bias of a MatMul, which stands in an Add of its own; NULL for other sums. */
+static const float *added_bias(const cw_graph *graph, const cw_node_view *view, int channels) {
+  for (int k = 0; k < 2; k++) {
+    const float *data = cw_value_data(graph, view->inputs[k]);
+    const cw_shape *shape = cw_value_shape(graph, view->inputs[k]);
+    if (data && cw_value_shape(graph, view->output)->rank == 2 && cw_shape_elements(shape, 1) == channels)
+      return data;
+  }
+  return NULL;
+}
+
 void cw_fullgrad_node(cw_saliency *s, const cw_saliency_request *request, int node, const float *gradient, float *map,
                       double *total) {
   const cw_node_view view = cw_graph_node_at(s->graph, node);
@@ -157,8 +168,11 @@ void cw_fullgrad_node(cw_saliency *s, const cw_saliency_request *request, int no
       cw_norm_line(s->graph, node, c, &factor, &offset[c]);
     }
     t.bias = offset;
-  } else if ((view.op == CW_OP_CONV || view.op == CW_OP_GEMM) && view.input_count > 2) {
-    t.bias = cw_value_data(s->graph, view.inputs[2]);
+  } else if ((view.op == CW_OP_CONV || view.op == CW_OP_CONV_TRANSPOSE || view.op == CW_OP_GEMM) &&
+             view.input_count > 2) {
+    t.bias = view.inputs[2] == CW_NONE ? NULL : cw_value_data(s->graph, view.inputs[2]);
+  } else if (view.op == CW_OP_ADD) {
+    t.bias = added_bias(s->graph, &view, t.view.channels);
   }
   if (t.bias)
     add_terms(s, &t, has_map, map, total);

@@ -1,4 +1,4 @@
-/* LRP through y = L(x, W) + b, for Conv, Gemm and the poolings and resizes that are linear.
+/* LRP through y = L(x, W) + b, for layers with stored weights, and for the poolings, means and resizes that are linear.
  *
  * A rule is a sum of parts: R_i = x'_i (L^T(W') s)_i with s = share R / (sum of the parts' L(x', W') + b'), where x'
  * and W' are x and W or their positive or negative sides.  L and its transpose are the operator's own forward and
@@ -16,36 +16,59 @@ typedef struct job {
   const cw_operator_info *info;
   const cw_call *call;
   const float *w, *b; /* of the graph; NULL: an operator without weights, without bias */
-  int norm;           /* batch norm that is folded in, or -1 */
+  int after, norm;    /* node that is folded in, and batch norm that is; or -1 */
+  bool by_row;        /* the biases go along the output's last axis, not its second */
   bool negate;
   double epsilon;
   int64_t in, out, rows, row; /* elements; W is [rows][row] */
-  int64_t plane;              /* output elements of one row of W */
-  bool started;               /* something has been given to the input already */
+  int64_t biases;
+  int64_t plane; /* output elements of one row of W */
+  bool started;  /* something has been given to the input already */
   cw_ledger ledger;
 } job;
 
-static inline float side_of(float value, int side) {
-  return side == BOTH ? value : side == PLUS ? fmaxf(value, 0) : side == MINUS ? fminf(value, 0) : fabsf(value);
+static bool has_weights(cw_operator op) {
+  return op == CW_OP_CONV || op == CW_OP_CONV_TRANSPOSE || op == CW_OP_GEMM || op == CW_OP_MATMUL;
 }
 
-CW_CLONES static void fill_side(int64_t n, const float *x, int side, float *to) {
-  for (int64_t i = 0; i < n; i++)
-    to[i] = side_of(x[i], side);
+static inline float side_of(float value, int side) {
+  const float positive = value > 0 ? value : 0, negative = value < 0 ? value : 0;
+  return side == BOTH ? value : side == PLUS ? positive : side == MINUS ? negative : fabsf(value);
+}
+
+CW_CLONES static void side_part(int64_t n, const float *x, int side, float *to) {
+  if (side == PLUS)
+    for (int64_t i = 0; i < n; i++)
+      to[i] = side_of(x[i], PLUS);
+  else
+    for (int64_t i = 0; i < n; i++)
+      to[i] = side_of(x[i], side);
+}
+
+static void fill_side(int64_t n, const float *x, int side, float *to, int threads) {
+  const int64_t parts = cw_parts(n);
+  CW_PARALLEL(parts, threads)
+  for (int64_t p = 0; p < parts; p++)
+    side_part(cw_part_length(n, p), x + p * CW_PART, side, to + p * CW_PART);
 }
 
 /* A side of x, in scratch unless it is x itself. */
 static const float *input_side(job *j, int side) {
   if (side == BOTH)
     return j->call->in[0];
-  fill_side(j->in, j->call->in[0], side, j->s->scratch.in[0]);
+  fill_side(j->in, j->call->in[0], side, j->s->scratch.in[0], j->call->threads);
   return j->s->scratch.in[0];
 }
 
 static bool has_negative(const float *x, int64_t n) {
-  for (int64_t i = 0; i < n; i++)
-    if (x[i] < 0)
+  for (int64_t from = 0; from < n; from += CW_PART) {
+    const int64_t end = n - from < CW_PART ? n : from + CW_PART;
+    int found = 0;
+    for (int64_t i = from; i < end; i++)
+      found |= x[i] < 0;
+    if (found)
       return true;
+  }
   return false;
 }
 
@@ -78,7 +101,7 @@ static const float *bias_side(job *j, int side) {
   if (!j->b && j->norm < 0)
     return NULL;
   float *to = j->s->scratch.bias[0], offset;
-  for (int64_t r = 0; r < j->rows; r++) {
+  for (int64_t r = 0; r < j->biases; r++) {
     const float factor = row_factor(j, (int)r, &offset);
     to[r] = side_of(factor * (j->b ? j->b[r] : 0) + offset, side);
   }
@@ -92,12 +115,20 @@ static void apply(const job *j, const float *x, const float *w, const float *b, 
   call.in[1] = w;
   call.in[2] = b;
   if (j->w)
-    call.input_count = b ? 3 : 2;
+    call.input_count = b && !j->by_row ? 3 : 2;
   call.out = out;
   call.grad_out = NULL;
   call.gradients = false;
   call.saved = NULL;
   j->info->forward(&call);
+  for (int64_t i = 0; i < j->out && b && j->by_row; i++)
+    out[i] += b[i % j->biases];
+}
+
+CW_CLONES static void relevance_part(int64_t n, const float *restrict x, const float *restrict y, bool add,
+                                     float *restrict to) {
+  for (int64_t i = 0; i < n; i++)
+    to[i] = add ? to[i] + x[i] * y[i] : x[i] * y[i];
 }
 
 /* grad_in (+)= x * L^T(w) s */
@@ -115,24 +146,32 @@ static void give(job *j, const float *x, const float *w, const float *share) {
   call.accumulate[0] = false;
   j->info->backward(&call);
   const bool add = j->started || j->call->accumulate[0];
-  for (int64_t i = 0; i < j->in; i++)
-    to[i] = add ? to[i] + x[i] * back[i] : x[i] * back[i];
+  const int64_t parts = cw_parts(j->in);
+  CW_PARALLEL(parts, j->call->threads)
+  for (int64_t p = 0; p < parts; p++) {
+    const int64_t at = p * CW_PART;
+    relevance_part(cw_part_length(j->in, p), x + at, back + at, add, to + at);
+  }
   if (j->s->ledger)
     for (int64_t i = 0; i < j->in; i++)
       j->ledger.passed += (double)x[i] * back[i];
   j->started = true;
 }
 
+CW_CLONES static void relevance_shares(int64_t n, float share, const float *restrict r, float e, float *restrict z) {
+  for (int64_t i = 0; i < n; i++) {
+    const float below = z[i] + (z[i] > 0 ? e : -e), s = share * r[i] / below;
+    z[i] = z[i] == 0 ? 0 : s;
+  }
+}
+
 /* z becomes s = part R / (z + epsilon): epsilon with the sign of z.  No share where z is 0. */
 static void divide(const job *j, double part, float *z) {
-  const float *r = j->call->grad_out;
   const int64_t parts = cw_parts(j->out);
-  const float e = (float)j->epsilon, share = (float)part;
   CW_PARALLEL(parts, j->call->threads)
   for (int64_t p = 0; p < parts; p++) {
-    const int64_t end = p * CW_PART + cw_part_length(j->out, p);
-    for (int64_t i = p * CW_PART; i < end; i++)
-      z[i] = z[i] == 0 ? 0 : share * r[i] / (z[i] + (z[i] > 0 ? e : -e));
+    const int64_t at = p * CW_PART;
+    relevance_shares(cw_part_length(j->out, p), (float)part, j->call->grad_out + at, (float)j->epsilon, z + at);
   }
 }
 
@@ -149,7 +188,7 @@ static void keep_accounts(job *j, double part, const float *z, const float *b) {
     const double e = z[i] > 0 ? j->epsilon : -j->epsilon, share = r / (z[i] + e);
     j->ledger.stabiliser += e * share;
     if (b)
-      j->ledger.bias += b[i / j->plane] * share;
+      j->ledger.bias += b[j->by_row ? i % j->biases : i / j->plane] * share;
   }
 }
 
@@ -157,11 +196,15 @@ static void keep_accounts(job *j, double part, const float *z, const float *b) {
 
 static void epsilon_rule(job *j) {
   float *z = j->s->scratch.out[0];
-  /* The forward pass holds z already; a folded batch norm's output where there is one. */
+  /* The forward pass holds z already: the output of what is folded in where there is something. */
   const float *known =
-      j->norm < 0 ? j->call->out : cw_plan_data(j->s->plan, cw_graph_node_at(j->s->graph, j->norm).output);
-  for (int64_t i = 0; i < j->out; i++)
-    z[i] = j->negate && j->w ? -known[i] : known[i];
+      j->after < 0 ? j->call->out : cw_plan_data(j->s->plan, cw_graph_node_at(j->s->graph, j->after).output);
+  const bool negate = j->negate && j->w;
+  const int64_t parts = cw_parts(j->out);
+  CW_PARALLEL(parts, j->call->threads)
+  for (int64_t p = 0; p < parts; p++)
+    for (int64_t i = p * CW_PART; i < p * CW_PART + cw_part_length(j->out, p); i++)
+      z[i] = negate ? -known[i] : known[i];
   const float *b = bias_side(j, BOTH);
   keep_accounts(j, 1, z, b);
   divide(j, 1, z);
@@ -232,23 +275,35 @@ static void box_rule(job *j) {
   }
 }
 
+static const float *added_bias(const cw_saliency *s, int add, int64_t *count) {
+  const cw_node_view view = cw_graph_node_at(s->graph, add);
+  const cw_value bias = view.inputs[cw_value_data(s->graph, view.inputs[0]) ? 0 : 1];
+  *count = cw_shape_elements(cw_value_shape(s->graph, bias), 1);
+  return cw_value_data(s->graph, bias);
+}
+
 void cw_lrp_linear(cw_saliency *s, const cw_lrp *lrp, cw_lrp_rule rule, bool negate, int node, const cw_call *call) {
   const cw_node_view view = cw_graph_node_at(s->graph, node);
-  const bool weights = view.op == CW_OP_CONV || view.op == CW_OP_GEMM;
   job j = {0};
   j.s = s;
   j.info = cw_operator_table(view.op);
   j.call = call;
-  j.norm = view.op == CW_OP_CONV ? s->fold[node] : -1;
+  j.after = s->fold[node];
+  j.norm = view.op == CW_OP_CONV ? j.after : -1;
+  j.by_row = view.op == CW_OP_MATMUL;
   j.negate = negate;
   j.epsilon = lrp->epsilon;
   j.in = cw_elements(&call->in_shape[0]);
   j.out = cw_elements(&call->out_shape);
   j.plane = cw_elements_from(&call->out_shape, 2);
-  if (weights) {
+  if (has_weights(view.op)) {
     j.w = call->in[1];
     j.b = view.input_count > 2 ? call->in[2] : NULL;
     j.rows = call->in_shape[1].d[0];
+    if (j.by_row && j.after >= 0)
+      j.b = added_bias(s, j.after, &j.biases);
+    else
+      j.biases = j.b ? call->in_shape[2].d[0] : j.rows;
     j.row = cw_elements_from(&call->in_shape[1], 1);
   }
   switch (rule) {
@@ -281,8 +336,11 @@ void cw_lrp_linear_sizes(const cw_saliency *s, int node, size_t sizes[4]) {
   sizes[0] = (size_t)cw_shape_elements(cw_value_shape(s->graph, view.output), 1);
   sizes[1] = (size_t)cw_shape_elements(cw_value_shape(s->graph, view.inputs[0]), 1);
   sizes[2] = sizes[3] = 0;
-  if (view.op == CW_OP_CONV || view.op == CW_OP_GEMM) {
+  if (has_weights(view.op)) {
+    const bool biased = view.input_count > 2 && view.inputs[2] != CW_NONE;
     sizes[2] = (size_t)cw_shape_elements(cw_value_shape(s->graph, view.inputs[1]), 1);
-    sizes[3] = (size_t)cw_value_shape(s->graph, view.inputs[1])->d[0];
+    const cw_shape *out = cw_value_shape(s->graph, view.output);
+    sizes[3] = (size_t)(view.op == CW_OP_MATMUL ? out->d[out->rank - 1]
+                                                : cw_value_shape(s->graph, view.inputs[biased ? 2 : 1])->d[0]);
   }
 }

@@ -66,20 +66,6 @@ static void backward(const run *r, cw_backward *pass) {
 
 /* ---- what a map of nothing means ---- */
 
-static bool is_zero(const float *map, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    if (map[i] != 0)
-      return false;
-  return true;
-}
-
-static bool is_finite(const float *map, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    if (!isfinite(map[i]))
-      return false;
-  return true;
-}
-
 /* Reason of an empty or not finite map, with the plan at the image. */
 static void explain(const run *r, int index) {
   cw_saliency *s = r->s;
@@ -100,7 +86,7 @@ static void explain(const run *r, int index) {
     snprintf(note->reason, sizeof note->reason, "the map of %s is %s: %s is %s from '%s' on towards the image (%s)",
              name, kind, what, probe.not_finite ? "not finite" : "zero", cw_value_name(s->graph, probe.vanish),
              probe.not_finite ? "values out of range" : "the layers after it are dead or saturated");
-  else if (is_zero(gradient, s->samples))
+  else if (cw_is_zero(gradient, s->samples))
     snprintf(note->reason, sizeof note->reason, "the map of %s is %s: %s is zero at the image (a dead first layer)",
              name, kind, what);
   else
@@ -113,8 +99,8 @@ static void finish(const run *r, int index, double y) {
   cw_saliency *s = r->s;
   cw_saliency_note *note = &r->notes[index];
   note->y = y;
-  note->finite = is_finite(r->maps[index], s->samples);
-  note->empty = is_zero(r->maps[index], s->samples);
+  note->finite = cw_is_finite(r->maps[index], s->samples);
+  note->empty = cw_is_zero(r->maps[index], s->samples);
   if (s->quiet || (note->finite && !note->empty))
     return;
   explain(r, index);
@@ -167,8 +153,7 @@ static void one_pass(const run *r, int first, double y) {
                    same_rule(request, &s->requests[first]);
     if (!s->wanted[i])
       continue;
-    const bool cam = request->method == CW_SALIENCY_GRADCAM || request->method == CW_SALIENCY_GRADCAM_PLUSPLUS;
-    const int last = cam ? cw_producer(s->graph, request->layer) : 0;
+    const int last = cw_is_cam(request) ? cw_producer(s->graph, request->layer) : 0;
     pass.last = last < pass.last ? last : pass.last;
     s->totals[i] = 0;
     memset(r->maps[i], 0, s->samples * sizeof(float));
@@ -214,9 +199,10 @@ static void add_noise(const cw_saliency *s, const cw_saliency_request *request, 
   const int slices = s->size[2];
   CW_PARALLEL(slices, s->threads)
   for (int k = 0; k < slices; k++) {
-    cw_random random = cw_random_stream(request->seed, (uint64_t)sample * (uint64_t)slices + (uint64_t)k);
-    for (size_t i = (size_t)k * plane; i < (size_t)(k + 1) * plane; i++)
-      to[i] = image[i] + sd * (float)cw_random_normal(&random);
+    const size_t at = (size_t)k * plane;
+    cw_random_normals(request->seed, (uint64_t)sample * (uint64_t)slices + (uint64_t)k, plane, to + at);
+    for (size_t i = at; i < at + plane; i++)
+      to[i] = image[i] + sd * to[i];
   }
 }
 
@@ -267,7 +253,7 @@ static cw_status check(const run *r) {
   if (r->output.index < 0 || r->output.index >= r->s->outputs)
     return cw_fail(r->context, CW_ERROR_ARGUMENT, "saliency: output %d, the classifier has %d", r->output.index,
                    r->s->outputs);
-  if (!is_finite(r->image, r->s->samples))
+  if (!cw_is_finite(r->image, r->s->samples))
     return cw_fail(r->context, CW_ERROR_NUMERIC, "saliency: the image holds NaN or Inf");
   return CW_OK;
 }

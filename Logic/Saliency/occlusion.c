@@ -4,12 +4,12 @@
 
 #include "Saliency/saliency_internal.h"
 
-enum { MOST_AT_ONCE = 8 };
+enum { MOST_AT_ONCE = 2 }; /* more only take more memory: the largest maps leave the cache */
 
 cw_status cw_occlusion_allocate(cw_context *context, cw_saliency *s) {
   cw_plan_options options = {0};
   options.mode = CW_INFERENCE;
-  options.batch = s->occlusion_batch = MOST_AT_ONCE;
+  options.batch = MOST_AT_ONCE;
   options.outputs = &s->logits;
   options.output_count = 1;
   return cw_plan_create(context, s->graph, &options, &s->occlusion);
@@ -27,7 +27,8 @@ static boxes boxes_of(const cw_saliency *s, const cw_saliency_request *request) 
     longest = s->size[a] > longest ? s->size[a] : longest;
   const int eighth = longest >= 8 ? longest / 8 : 1;
   b.window = request->window ? request->window : eighth;
-  b.stride = request->stride ? request->stride : b.window < eighth ? b.window : eighth;
+  b.stride = request->stride ? request->stride : eighth;
+  b.stride = b.stride < b.window ? b.stride : b.window; /* every voxel is hidden once at least */
   b.count = 1;
   for (int a = 0; a < 3; a++) {
     b.size[a] = s->size[a];
@@ -59,12 +60,12 @@ cw_status cw_occlusion_map(cw_context *context, cw_saliency *s, const cw_salienc
   const float sign = output.negative ? -1 : 1;
   float *in = cw_plan_data(s->occlusion, s->image), *logits = cw_plan_data(s->occlusion, s->logits);
   const float whole = sign * cw_plan_data(s->plan, s->logits)[output.index];
-  float *cover = s->sum;
+  float *cover = s->copy;
   memset(map, 0, s->samples * sizeof *map);
   memset(cover, 0, s->samples * sizeof *cover);
-  for (int first = 0; first < b.count; first += s->occlusion_batch) {
-    const int now = b.count - first < s->occlusion_batch ? b.count - first : s->occlusion_batch;
-    for (int i = 0; i < s->occlusion_batch; i++) {
+  for (int first = 0; first < b.count; first += MOST_AT_ONCE) {
+    const int now = b.count - first < MOST_AT_ONCE ? b.count - first : MOST_AT_ONCE;
+    for (int i = 0; i < MOST_AT_ONCE; i++) {
       memcpy(in + (size_t)i * s->samples, image, s->samples * sizeof *in);
       if (i < now)
         add_box(&b, first + i, request->fill, true, in + (size_t)i * s->samples);

@@ -1,30 +1,45 @@
 /* One pass from the output back, and what the methods take from it on its way. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "Saliency/saliency_internal.h"
 
-static bool all_zero(const float *x, int64_t n) {
-  for (int64_t i = 0; i < n; i++)
-    if (x[i] != 0)
+enum { PART = 4096 }; /* looked at together: as vectors, and not much longer than need be */
+
+bool cw_is_zero(const float *x, size_t n) {
+  for (size_t from = 0; from < n; from += PART) {
+    int other = 0;
+    for (size_t i = from; i < (n - from < PART ? n : from + PART); i++)
+      other |= x[i] != 0;
+    if (other)
       return false;
+  }
   return true;
 }
 
-static bool all_finite(const float *x, int64_t n) {
-  for (int64_t i = 0; i < n; i++)
-    if (!isfinite(x[i]))
+bool cw_is_finite(const float *x, size_t n) {
+  for (size_t from = 0; from < n; from += PART) {
+    int bad = 0;
+    for (size_t i = from; i < (n - from < PART ? n : from + PART); i++)
+      bad |= !(fabsf(x[i]) <= FLT_MAX);
+    if (bad)
       return false;
+  }
   return true;
+}
+
+bool cw_is_cam(const cw_saliency_request *request) {
+  return request->method == CW_SALIENCY_GRADCAM || request->method == CW_SALIENCY_GRADCAM_PLUSPLUS;
 }
 
 /* Notes the first value where what is propagated has vanished. */
 static void look(cw_backward *pass, cw_value value, const cw_call *call) {
   if (pass->vanish != CW_NONE)
     return;
-  const int64_t n = cw_shape_elements(&call->out_shape, 1);
-  pass->not_finite = !all_finite(call->grad_out, n);
-  if (pass->not_finite || all_zero(call->grad_out, n))
+  const size_t n = (size_t)cw_shape_elements(&call->out_shape, 1);
+  pass->not_finite = !cw_is_finite(call->grad_out, n);
+  if (pass->not_finite || cw_is_zero(call->grad_out, n))
     pass->vanish = value;
 }
 
@@ -37,13 +52,12 @@ static void take(cw_backward *pass, int node, cw_value value, const cw_call *cal
       continue;
     if (request->method == CW_SALIENCY_FULLGRAD)
       cw_fullgrad_node(s, request, node, call->grad_out, pass->maps[r], &pass->totals[r]);
-    else if ((request->method == CW_SALIENCY_GRADCAM || request->method == CW_SALIENCY_GRADCAM_PLUSPLUS) &&
-             request->layer == value)
+    else if (cw_is_cam(request) && request->layer == value)
       cw_cam_map(s, request, call->out, call->grad_out, pass->maps[r]);
   }
 }
 
-bool cw_backward_node(void *user, int node, const cw_call *call) {
+bool cw_backward_node(void *user, int node, const cw_operator_info *info, const cw_call *call) {
   cw_backward *pass = user;
   cw_saliency *s = pass->saliency;
   const cw_node_view view = cw_graph_node_at(s->graph, node);
@@ -56,9 +70,9 @@ bool cw_backward_node(void *user, int node, const cw_call *call) {
   const cw_saliency_request *rule = pass->rule;
   if (rule && rule->method == CW_SALIENCY_LRP)
     cw_rule_lrp(s, &rule->lrp, pass->negative, node, call);
-  else if (rule && cw_is_rectifier(view.op))
-    cw_rule_rectifier(rule, cw_operator_table(view.op), call);
+  else if (rule && cw_is_rectifier(&view))
+    cw_rule_rectifier(rule, info, call);
   else
-    cw_operator_table(view.op)->backward(call);
+    info->backward(call);
   return true;
 }

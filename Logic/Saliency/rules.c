@@ -1,4 +1,4 @@
-/* Rules of methods that propagate the gradient's positive part through rectifiers: Guided Backprop and RectGrad. */
+/* Rules of methods that propagate a part of the gradient through rectifiers: Guided Backprop and RectGrad. */
 #include <math.h>
 #include <string.h>
 
@@ -6,42 +6,46 @@
 #include "Saliency/saliency_internal.h"
 #include "Tensor/sort.h"
 
-bool cw_is_rectifier(cw_operator op) {
-  return op == CW_OP_RELU || op == CW_OP_LEAKY_RELU;
-}
-
-/* Operators through which these methods pass the gradient itself. */
-static bool passes_gradient(cw_operator op) {
-  switch (op) {
-    case CW_OP_CONV:
-    case CW_OP_BATCH_NORM:
-    case CW_OP_MAX_POOL:
-    case CW_OP_AVERAGE_POOL:
-    case CW_OP_GLOBAL_AVERAGE_POOL:
-    case CW_OP_RESIZE_NEAREST:
-    case CW_OP_RESIZE_LINEAR:
-    case CW_OP_GEMM:
-    case CW_OP_DROPOUT:
-    case CW_OP_ADD:
-    case CW_OP_CONCAT:
-    case CW_OP_RESHAPE:
+bool cw_is_rectifier(const cw_node_view *node) {
+  switch (node->op) {
+    case CW_OP_RELU:
+    case CW_OP_LEAKY_RELU:
+    case CW_OP_PRELU:
+    case CW_OP_ELU:
+    case CW_OP_SELU:
+    case CW_OP_HARD_SWISH:
       return true;
+    case CW_OP_CLIP: /* ReLU6 and its like */
+      return node->attributes->alpha == 0;
     default:
       return false;
   }
 }
 
+static bool is_other_activation(cw_operator op) {
+  return op == CW_OP_SIGMOID || op == CW_OP_TANH || op == CW_OP_ERF || op == CW_OP_SOFTPLUS || op == CW_OP_SOFTSIGN ||
+         op == CW_OP_HARD_SIGMOID || op == CW_OP_CLIP;
+}
+
+/* All operators but rectifiers pass the gradient itself, as in captum; without rectifiers the map would be no other. */
 cw_status cw_rules_check(cw_context *context, const cw_saliency *s, const cw_saliency_request *request) {
   char name[64];
+  int other = -1;
   for (int i = 0; i < cw_graph_node_count(s->graph); i++) {
     const cw_node_view node = cw_graph_node_at(s->graph, i);
-    if (!s->live[i] || cw_is_rectifier(node.op) || passes_gradient(node.op))
-      continue;
-    cw_saliency_name(request, name);
-    return cw_fail(context, CW_ERROR_UNSUPPORTED, "saliency: %s has no rule for node '%s' (%s)", name, node.name,
-                   cw_operator_name(node.op));
+    if (s->live[i] && cw_is_rectifier(&node))
+      return CW_OK;
+    other = other < 0 && s->live[i] && is_other_activation(node.op) ? i : other;
   }
-  return CW_OK;
+  cw_saliency_name(request, name);
+  if (other < 0)
+    return cw_fail(context, CW_ERROR_UNSUPPORTED,
+                   "saliency: %s has a rule for rectifiers, and the network has none; ask for gradient instead", name);
+  const cw_node_view node = cw_graph_node_at(s->graph, other);
+  return cw_fail(context, CW_ERROR_UNSUPPORTED,
+                 "saliency: %s has a rule for rectifiers, and none for node '%s' (%s) and the like; ask for gradient "
+                 "instead",
+                 name, node.name, cw_operator_name(node.op));
 }
 
 /* ---- the percentile of a g ---- */
@@ -94,42 +98,53 @@ float cw_product_percentile(const float *a, const float *g, int64_t n, double sh
 
 /* ---- what a rectifier passes ---- */
 
+/* g passes where `key` is above the threshold: a g or |a g| (RectGrad), or g itself (Guided Backprop; its threshold is
+ * below all numbers where signs do not matter). */
 typedef struct gate {
-  cw_sign sign;
-  float slope;     /* below zero */
-  bool percentile; /* RectGrad; else Guided Backprop */
+  bool product, magnitude; /* the key: a g, |a g|; else g */
   float threshold;
+  float slope;   /* below zero */
+  bool absolute; /* |g| passes */
 } gate;
 
-static inline float through(const gate *k, float a, float g) {
-  const float slope = a > 0 ? 1 : k->slope;
-  bool open;
-  if (k->percentile)
-    open = product(a, g, k->sign != CW_POSITIVE) > k->threshold;
+CW_INLINE void pass_gate(int64_t n, const float *a, const float *g, gate k, bool add, float *to) {
+  for (int64_t i = 0; i < n; i++) {
+    const float slope = a[i] > 0 ? 1 : k.slope, key = k.product ? product(a[i], g[i], k.magnitude) : g[i];
+    const float open = slope * (k.absolute ? fabsf(g[i]) : g[i]), value = key > k.threshold ? open : 0;
+    to[i] = add ? to[i] + value : value;
+  }
+}
+
+/* a, g and to may be the same memory.  The key is chosen outside of the loop, so that it becomes vectors. */
+CW_CLONES static void gate_part(int64_t n, const float *a, const float *g, gate k, bool add, float *to) {
+  const gate by_product = {true, k.magnitude, k.threshold, k.slope, k.absolute};
+  const gate by_gradient = {false, false, k.threshold, k.slope, k.absolute};
+  if (k.product)
+    pass_gate(n, a, g, by_product, add, to);
   else
-    open = k->sign != CW_POSITIVE || g > 0;
-  return open ? slope * (k->sign == CW_ABSOLUTE ? fabsf(g) : g) : 0;
+    pass_gate(n, a, g, by_gradient, add, to);
 }
 
 void cw_rule_rectifier(const cw_saliency_request *request, const cw_operator_info *info, const cw_call *call) {
   const int64_t n = cw_elements(&call->out_shape), parts = cw_parts(n);
   const float *a = call->out, *g = call->grad_out;
-  float *to = call->grad_in[0];
-  gate k = {request->sign, info == &cw_layer_leaky_relu ? call->attributes->alpha : 0, false, 0};
-  if (!to)
+  const bool rect = request->method == CW_SALIENCY_RECTGRAD, positive = request->sign == CW_POSITIVE;
+  const bool piecewise = info == &cw_layer_relu || info == &cw_layer_leaky_relu;
+  gate k = {rect, !positive, positive ? 0 : -INFINITY, 1, request->sign == CW_ABSOLUTE};
+  if (piecewise)
+    k.slope = info == &cw_layer_leaky_relu ? call->attributes->alpha : 0;
+  if (!call->grad_in[0])
     return;
-  if (request->method == CW_SALIENCY_RECTGRAD) {
-    const float at =
-        cw_product_percentile(a, g, n, request->percentile / 100, request->sign != CW_POSITIVE, call->threads);
-    k.percentile = true;
-    k.threshold = fmaxf(at, 0);
-  }
+  if (rect)
+    k.threshold = fmaxf(cw_product_percentile(a, g, n, request->percentile / 100, !positive, call->threads), 0);
+  /* Others gate the gradient where it stands (nobody reads it later) and go on by their own slope. */
+  float *to = piecewise ? call->grad_in[0] : (float *)g;
+  const bool add = piecewise && call->accumulate[0];
   CW_PARALLEL(parts, call->threads)
   for (int64_t p = 0; p < parts; p++) {
-    const int64_t end = p * CW_PART + cw_part_length(n, p);
-    for (int64_t i = p * CW_PART; i < end; i++) {
-      const float value = through(&k, a[i], g[i]);
-      to[i] = call->accumulate[0] ? to[i] + value : value;
-    }
+    const int64_t at = p * CW_PART;
+    gate_part(cw_part_length(n, p), a + at, g + at, k, add, to + at);
   }
+  if (!piecewise)
+    info->backward(call);
 }

@@ -50,29 +50,54 @@ cw_status cw_classifier_check(cw_context *context, const cw_graph *graph, int si
   return CW_OK;
 }
 
-static void mark_live(cw_saliency *s, bool *wanted) {
-  for (int v = 0; v < cw_graph_value_count(s->graph); v++)
+/* Nodes on the way from the image to the logits.  wanted, given: [values]. */
+static void mark_live(cw_saliency *s, bool *wanted, bool *given) {
+  for (int v = 0; v < cw_graph_value_count(s->graph); v++) {
     wanted[v] = v == s->logits;
+    given[v] = v == s->image;
+  }
+  for (int i = 0; i < cw_graph_node_count(s->graph); i++) {
+    const cw_node_view node = cw_graph_node_at(s->graph, i);
+    for (int k = 0; k < node.input_count; k++)
+      given[node.output] = given[node.output] || (node.inputs[k] != CW_NONE && given[node.inputs[k]]);
+  }
   for (int i = cw_graph_node_count(s->graph) - 1; i >= 0; i--) {
     const cw_node_view node = cw_graph_node_at(s->graph, i);
-    s->live[i] = wanted[node.output];
+    s->live[i] = wanted[node.output] && given[node.output];
     for (int k = 0; k < node.input_count && s->live[i]; k++)
       if (node.inputs[k] != CW_NONE)
         wanted[node.inputs[k]] = true;
   }
 }
 
+/* The input that a node hands on as it is, or from which it picks: the only computed one, or the signal of a product.
+ */
+static cw_value handed_on(const cw_saliency *s, int node) {
+  const cw_node_view view = cw_graph_node_at(s->graph, node);
+  const cw_lrp_kind kind = cw_lrp_kind_of(s, node);
+  cw_value only = CW_NONE;
+  if (kind == CW_LRP_SIGNAL)
+    return view.inputs[cw_lrp_signal(s, node)];
+  for (int k = 0; k < view.input_count; k++) {
+    if (view.inputs[k] == CW_NONE || cw_value_data(s->graph, view.inputs[k]))
+      continue;
+    if (only != CW_NONE)
+      return CW_NONE;
+    only = view.inputs[k];
+  }
+  return kind == CW_LRP_PASS || kind == CW_LRP_MOVE ? only : CW_NONE;
+}
+
 /* The layer whose sign a negative output turns. */
 static int last_weighted(const cw_saliency *s) {
   int node = cw_producer(s->graph, s->logits);
   while (node >= 0) {
-    const cw_node_view view = cw_graph_node_at(s->graph, node);
-    if (view.op != CW_OP_RESHAPE && view.op != CW_OP_DROPOUT && !cw_is_rectifier(view.op) && view.op != CW_OP_MAX_POOL)
+    const cw_value before = handed_on(s, node);
+    if (before == CW_NONE)
       break;
-    node = cw_producer(s->graph, view.inputs[0]);
+    node = cw_producer(s->graph, before);
   }
-  return node >= 0 && s->fold[node] >= 0 && cw_graph_node_at(s->graph, node).op == CW_OP_BATCH_NORM ? s->fold[node]
-                                                                                                    : node;
+  return node >= 0 && s->fold[node] >= 0 && s->fold[node] < node ? s->fold[node] : node;
 }
 
 static bool is_map(const cw_graph *graph, cw_value value) {
@@ -87,7 +112,7 @@ static cw_value default_layer(const cw_saliency *s) {
     const cw_node_view node = cw_graph_node_at(s->graph, i);
     if (!s->live[i] || !is_map(s->graph, node.output))
       continue;
-    if (cw_is_rectifier(node.op))
+    if (cw_is_rectifier(&node))
       return node.output;
     any = any == CW_NONE ? node.output : any;
   }
@@ -95,10 +120,6 @@ static cw_value default_layer(const cw_saliency *s) {
 }
 
 /* ---- requests ---- */
-
-static bool is_cam(const cw_saliency_request *request) {
-  return request->method == CW_SALIENCY_GRADCAM || request->method == CW_SALIENCY_GRADCAM_PLUSPLUS;
-}
 
 static cw_status check_layer(cw_context *context, const cw_saliency *s, cw_saliency_request *request) {
   if (request->layer == CW_NONE)
@@ -135,7 +156,7 @@ static cw_status check_request(cw_context *context, const cw_saliency *s, cw_sal
     cw_saliency_name(request, name);
     return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: the settings of %s are out of range, expected %s", name, bad);
   }
-  if (is_cam(request))
+  if (cw_is_cam(request))
     CW_TRY(check_layer(context, s, request));
   if (request->method == CW_SALIENCY_LRP)
     return cw_lrp_check(context, s, request);
@@ -153,21 +174,56 @@ static bool any_of(const cw_saliency *s, cw_saliency_method method) {
   return false;
 }
 
+/* Values that the requests look at one by one; -> their number.  FullGrad wants the gradient after every batch norm,
+ * and rectifiers that follow a rule of their own run apart from the batch norm before them. */
+static int visible_values(const cw_saliency *s, cw_value *visible) {
+  const bool gates = any_of(s, CW_SALIENCY_GUIDED_BACKPROP) || any_of(s, CW_SALIENCY_RECTGRAD);
+  int count = 0;
+  for (int r = 0; r < s->count; r++)
+    if (cw_is_cam(&s->requests[r]))
+      visible[count++] = s->requests[r].layer;
+  for (int i = 0; i < cw_graph_node_count(s->graph); i++) {
+    const cw_node_view node = cw_graph_node_at(s->graph, i);
+    if (!s->live[i])
+      continue;
+    if (node.op == CW_OP_BATCH_NORM && any_of(s, CW_SALIENCY_FULLGRAD))
+      visible[count++] = node.output;
+    const int before = gates && cw_is_rectifier(&node) ? cw_producer(s->graph, node.inputs[0]) : -1;
+    if (before >= 0 && cw_graph_node_at(s->graph, before).op == CW_OP_BATCH_NORM)
+      visible[count++] = node.inputs[0];
+  }
+  return count;
+}
+
+/* The plan of one forward pass for all requests: LRP looks at every node, the others let nodes run as one. */
+static cw_status make_plan(cw_context *context, cw_saliency *s, cw_plan_options options) {
+  const size_t nodes = (size_t)cw_graph_node_count(s->graph);
+  cw_value *visible = cw_allocate(context, (size_t)s->count + 2 * nodes, sizeof *visible);
+  if (!visible)
+    return CW_ERROR_MEMORY;
+  options.keep_values = any_of(s, CW_SALIENCY_LRP);
+  options.repeat = true;
+  options.visible = visible;
+  options.visible_count = visible_values(s, visible);
+  const cw_status status = cw_plan_create(context, s->graph, &options, &s->plan);
+  cw_release(context, visible);
+  return status;
+}
+
 static cw_status allocate(cw_context *context, cw_saliency *s) {
-  size_t largest = s->samples;
+  s->layer_samples = s->samples;
   for (int i = 0; i < cw_graph_node_count(s->graph); i++) {
     const cw_value value = cw_graph_node_at(s->graph, i).output;
     const cw_shape *shape = cw_value_shape(s->graph, value);
     const size_t volume = (size_t)cw_shape_elements(shape, 1) / (size_t)(shape->rank > 1 ? shape->d[1] : 1);
-    largest = volume > largest && s->live[i] ? volume : largest;
+    s->layer_samples = volume > s->layer_samples && s->live[i] ? volume : s->layer_samples;
   }
   s->copy = cw_allocate(context, s->samples, sizeof(float));
-  s->sum = cw_allocate(context, s->samples, sizeof(float));
-  s->layer_map = cw_allocate(context, largest, sizeof(float));
+  s->layer_map = cw_allocate(context, s->layer_samples, sizeof(float));
   s->wanted = cw_allocate(context, (size_t)s->count, sizeof *s->wanted);
   s->done = cw_allocate(context, (size_t)s->count, sizeof *s->done);
   s->totals = cw_allocate(context, (size_t)s->count, sizeof *s->totals);
-  if (!s->copy || !s->sum || !s->layer_map || !s->wanted || !s->done || !s->totals)
+  if (!s->copy || !s->layer_map || !s->wanted || !s->done || !s->totals)
     return CW_ERROR_MEMORY;
   cw_plan_options options = {0};
   options.mode = CW_INPUT_GRADIENT;
@@ -176,11 +232,9 @@ static cw_status allocate(cw_context *context, cw_saliency *s) {
   options.output_count = 1;
   options.gradients = &s->image;
   options.gradient_count = 1;
-  options.keep_values = true;
-  CW_TRY(cw_plan_create(context, s->graph, &options, &s->plan));
+  CW_TRY(make_plan(context, s, options));
   if (!cw_plan_gradient(s->plan, s->image))
     return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: the output does not depend on the image");
-  options.keep_values = false;
   if (any_of(s, CW_SALIENCY_SMOOTHGRAD) || any_of(s, CW_SALIENCY_INTEGRATED_GRADIENTS))
     CW_TRY(cw_plan_create(context, s->graph, &options, &s->sampler));
   if (any_of(s, CW_SALIENCY_LRP) || any_of(s, CW_SALIENCY_FULLGRAD))
@@ -192,14 +246,17 @@ static cw_status prepare(cw_context *context, cw_saliency *s, const cw_saliency_
   const size_t nodes = (size_t)cw_graph_node_count(s->graph) + 1, values = (size_t)cw_graph_value_count(s->graph) + 1;
   s->requests = cw_allocate(context, (size_t)s->count, sizeof *s->requests);
   s->live = cw_allocate_zero(context, nodes, sizeof *s->live);
+  s->idle = cw_allocate_zero(context, nodes, sizeof *s->idle);
   s->fold = cw_allocate_zero(context, nodes, sizeof *s->fold);
-  bool *wanted = cw_allocate(context, values, sizeof *wanted);
-  if (s->requests && s->live && s->fold && wanted)
-    mark_live(s, wanted);
-  cw_release(context, wanted);
-  if (!s->requests || !s->live || !s->fold || !wanted)
+  bool *marks = cw_allocate(context, values, 2 * sizeof *marks);
+  const bool whole = s->requests && s->live && s->idle && s->fold && marks;
+  if (whole)
+    mark_live(s, marks, marks + values);
+  cw_release(context, marks);
+  if (!whole)
     return CW_ERROR_MEMORY;
   memcpy(s->requests, requests, (size_t)s->count * sizeof *requests);
+  cw_lrp_find_idle(s);
   cw_lrp_fold(s);
   s->negated = last_weighted(s);
   for (int r = 0; r < s->count; r++)
@@ -256,9 +313,9 @@ void cw_saliency_free(cw_context *context, cw_saliency *s) {
   cw_plan_free(context, s->occlusion);
   cw_release(context, s->requests);
   cw_release(context, s->live);
+  cw_release(context, s->idle);
   cw_release(context, s->fold);
   cw_release(context, s->copy);
-  cw_release(context, s->sum);
   cw_release(context, s->layer_map);
   cw_release(context, s->wanted);
   cw_release(context, s->done);
@@ -269,9 +326,6 @@ void cw_saliency_free(cw_context *context, cw_saliency *s) {
 
 size_t cw_saliency_bytes(const cw_saliency *s) {
   return cw_plan_bytes(s->plan) + (s->sampler ? cw_plan_bytes(s->sampler) : 0) +
-         (s->occlusion ? cw_plan_bytes(s->occlusion) : 0) + s->scratch_bytes + 3 * s->samples * sizeof(float);
-}
-
-int cw_saliency_outputs(const cw_saliency *s) {
-  return s->outputs;
+         (s->occlusion ? cw_plan_bytes(s->occlusion) : 0) + s->scratch_bytes +
+         (s->samples + s->layer_samples) * sizeof(float);
 }

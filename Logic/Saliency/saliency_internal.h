@@ -24,22 +24,31 @@ struct cw_saliency {
   int threads;
   cw_saliency_request *requests;
   int count;
-  cw_plan *plan;    /* keeps all values */
+  cw_plan *plan;    /* of one scan: the backward pass runs once for each rule */
   cw_plan *sampler; /* for gradients of many inputs: fused, keeps nothing */
   bool *live;       /* [nodes]: leads to the logits */
-  int *fold;        /* [nodes]: the batch norm that a convolution is folded with, and the other way round; or -1 */
+  bool *idle;       /* [nodes]: only sets gates of products, and so gets no relevance */
+  int *fold;        /* [nodes]: the batch norm that a convolution is folded with, or the Add that is a MatMul's bias,
+                     * and the other way round; or -1 */
   int negated;      /* node that takes the sign of a negative output: the last one that is not merely passed through */
-  float *copy, *sum, *layer_map; /* [samples] each; the last for a layer's own grid */
-  bool *wanted, *done;           /* [count] */
-  double *totals;                /* [count] */
+  float *copy;      /* [samples] */
+  float *layer_map; /* on a layer's own grid: as many samples as the largest of them has, the image's at least */
+  size_t layer_samples; /* of layer_map */
+  bool *wanted, *done;  /* [count] */
+  double *totals;       /* [count] */
   cw_lrp_scratch scratch;
   float *scratch_block;
   size_t scratch_bytes;
   cw_plan *occlusion;
-  int occlusion_batch;
   bool quiet;        /* no warnings about empty maps: of randomised networks they are expected */
   cw_ledger *ledger; /* [nodes], where a test asks for it */
 };
+
+/* Zero everywhere; no NaN or Inf. */
+bool cw_is_zero(const float *x, size_t n);
+bool cw_is_finite(const float *x, size_t n);
+/* GradCAM and GradCAM++. */
+bool cw_is_cam(const cw_saliency_request *request);
 
 /* One pass from the output back. */
 typedef struct cw_backward {
@@ -56,20 +65,44 @@ typedef struct cw_backward {
 } cw_backward;
 
 /* cw_node_rule of a pass. */
-bool cw_backward_node(void *user, int node, const cw_call *call);
+bool cw_backward_node(void *user, int node, const cw_operator_info *info, const cw_call *call);
 
 /* The rules.  CW_ERROR_UNSUPPORTED for a node that a method has no rule for. */
 cw_status cw_rules_check(cw_context *context, const cw_saliency *saliency, const cw_saliency_request *request);
 void cw_rule_rectifier(const cw_saliency_request *request, const cw_operator_info *info, const cw_call *call);
-bool cw_is_rectifier(cw_operator op);
+bool cw_is_rectifier(const cw_node_view *node);
 /* Value at rank k = ceil(share n) of a[i] g[i], or of its magnitude; k at least 1. */
 float cw_product_percentile(const float *a, const float *g, int64_t n, double share, bool magnitudes, int threads);
 
+/* What LRP does at a node. */
+typedef enum cw_lrp_kind {
+  CW_LRP_UNKNOWN,
+  CW_LRP_LINEAR,   /* shares by x w, or by x: weights, means, interpolation */
+  CW_LRP_LINE,     /* batch norm: shares of factor x and offset */
+  CW_LRP_OWN_LINE, /* instance and layer norm: the same, with the sample's statistics as constants */
+  CW_LRP_SUM,      /* shares of two terms */
+  CW_LRP_SIGNAL,   /* a product of a signal and a gate: all to the signal (Arras et al. 2017) */
+  CW_LRP_PASS,     /* as it is */
+  CW_LRP_MOVE      /* to where the value came from: the operator's own backward pass */
+} cw_lrp_kind;
+cw_lrp_kind cw_lrp_kind_of(const cw_saliency *saliency, int node);
+/* Which operand of a product is the signal; -1 for other nodes. */
+int cw_lrp_signal(const cw_saliency *saliency, int node);
+/* Fills idle. */
+void cw_lrp_find_idle(cw_saliency *saliency);
+/* LRP-epsilon is x dy/dx, but for epsilon: all nodes are linear piece by piece and pass through 0. */
+bool cw_lrp_is_gradient_input(const cw_saliency *saliency);
 cw_status cw_lrp_check(cw_context *context, const cw_saliency *saliency, const cw_saliency_request *request);
 /* Pairs of convolution and batch norm, and the memory that the rules (and FullGrad's biases) need. */
 void cw_lrp_fold(cw_saliency *saliency);
 cw_status cw_lrp_allocate(cw_context *context, cw_saliency *saliency);
 void cw_rule_lrp(cw_saliency *saliency, const cw_lrp *lrp, bool negative, int node, const cw_call *call);
+/* Sums of two terms; see lrp_share.c. */
+void cw_lrp_line(cw_saliency *saliency, const cw_lrp *lrp, cw_lrp_rule rule, bool negate, int node,
+                 const cw_call *call);
+void cw_lrp_own_line(cw_saliency *saliency, const cw_lrp *lrp, cw_lrp_rule rule, bool negate, int node,
+                     const cw_call *call);
+void cw_lrp_sum(cw_saliency *saliency, const cw_lrp *lrp, cw_lrp_rule rule, bool negate, int node, const cw_call *call);
 /* Conv, Gemm and the poolings and resizes that are linear; see lrp_linear.c. */
 void cw_lrp_linear(cw_saliency *saliency, const cw_lrp *lrp, cw_lrp_rule rule, bool negate, int node,
                    const cw_call *call);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "Saliency/saliency_internal.h"
+#include "Tensor/part.h"
 
 enum { SIGNED, ABSOLUTE, SSIM, MEASURES };
 
@@ -19,7 +20,7 @@ struct cw_sanity {
   float *block;
   cw_saliency_note *notes;
   double *values; /* [count][checks][MEASURES][scans] */
-  int *empty;     /* [count][checks] */
+  bool *empty;    /* [count][checks][scans] */
   cw_sanity_figures *figures;
 };
 
@@ -80,7 +81,7 @@ static cw_status allocate(cw_context *context, cw_sanity *s) {
   s->reference = cw_allocate(context, 3 * count, sizeof(float *));
   s->notes = cw_allocate(context, count, sizeof *s->notes);
   s->values = cw_allocate_zero(context, count * checks * MEASURES, (size_t)s->scans * sizeof(double));
-  s->empty = cw_allocate_zero(context, count * checks, sizeof *s->empty);
+  s->empty = cw_allocate_zero(context, count * checks, (size_t)s->scans * sizeof *s->empty);
   s->figures = cw_allocate_zero(context, 2 * (size_t)s->layers.count, sizeof *s->figures);
   if (!s->block || !s->reference || !s->notes || !s->values || !s->empty || !s->figures)
     return CW_ERROR_MEMORY;
@@ -149,14 +150,12 @@ static double *value_at(const cw_sanity *s, int method, int check, int measure) 
          (((size_t)method * (size_t)s->checks + (size_t)check) * MEASURES + (size_t)measure) * (size_t)s->scans;
 }
 
+static bool *empty_at(const cw_sanity *s, int method, int check) {
+  return s->empty + ((size_t)method * (size_t)s->checks + (size_t)check) * (size_t)s->scans;
+}
+
 static bool usable(const float *map, size_t samples) {
-  bool any = false;
-  for (size_t i = 0; i < samples; i++) {
-    if (!isfinite(map[i]))
-      return false;
-    any = any || map[i] != 0;
-  }
-  return any;
+  return cw_is_finite(map, samples) && !cw_is_zero(map, samples);
 }
 
 /* Similarity of two sets of maps as scan `scan`'s figures of a check. */
@@ -167,8 +166,7 @@ static cw_status compare(cw_context *context, cw_sanity *s, float **a, float **b
     const bool whole = usable(a[m], s->samples) && usable(b[m], s->samples);
     if (whole)
       CW_TRY(cw_map_similarity(context, a[m], b[m], region, s->saliency->size, &similarity));
-    else
-      s->empty[m * s->checks + check]++;
+    empty_at(s, m, check)[scan] = !whole;
     value_at(s, m, check, SIGNED)[scan] = similarity.signed_rank;
     value_at(s, m, check, ABSOLUTE)[scan] = similarity.absolute_rank;
     value_at(s, m, check, SSIM)[scan] = similarity.ssim;
@@ -207,8 +205,10 @@ typedef struct turn {
 
 static cw_status run_maps(turn *t, cw_saliency_output output, float **maps) {
   const int sets = 2 * t->s->layers.count + 1; /* both outputs, and all layers but that the last alone is a cascade */
-  CW_TRY(cw_saliency_maps(t->context, t->s->saliency, t->image, output, maps, t->s->notes));
-  return cw_progress(t->context, "sanity checks", (double)++t->set / sets);
+  const double from = (double)t->set++ / sets, to = (double)t->set / sets;
+  CW_TRY_PART(t->context, "sanity checks", from, to,
+              cw_saliency_maps(t->context, t->s->saliency, t->image, output, maps, t->s->notes));
+  return cw_progress(t->context, "sanity checks", to);
 }
 
 static cw_status randomised(turn *t) {
@@ -261,11 +261,12 @@ cw_status cw_sanity_add(cw_context *context, cw_sanity *s, const float *image, c
 /* ---- results ---- */
 
 static cw_sanity_figures figures_of(const cw_sanity *s, int method, int check, int scans) {
-  cw_sanity_figures f;
+  cw_sanity_figures f = {.empty = 0};
   f.signed_rank = cw_summarize(value_at(s, method, check, SIGNED), scans);
   f.absolute_rank = cw_summarize(value_at(s, method, check, ABSOLUTE), scans);
   f.ssim = cw_summarize(value_at(s, method, check, SSIM), scans);
-  f.empty = s->empty[method * s->checks + check];
+  for (int scan = 0; scan < scans; scan++)
+    f.empty += empty_at(s, method, check)[scan];
   return f;
 }
 
@@ -286,8 +287,8 @@ static void add_fact(char text[320], const char *fact) {
  * sign of y may tell its positive products from its negative ones. */
 static bool is_odd(const cw_saliency *s, const cw_saliency_request *request) {
   if (request->method == CW_SALIENCY_LRP) {
-    const bool dense = s->negated >= 0 && cw_graph_node_at(s->graph, s->negated).op == CW_OP_GEMM;
-    return (dense ? request->lrp.dense : request->lrp.other) != CW_LRP_ALPHA_BETA;
+    const cw_operator op = s->negated >= 0 ? cw_graph_node_at(s->graph, s->negated).op : CW_OP_RELU;
+    return (op == CW_OP_GEMM || op == CW_OP_MATMUL ? request->lrp.dense : request->lrp.other) != CW_LRP_ALPHA_BETA;
   }
   return request->sign == CW_SIGNED && request->method != CW_SALIENCY_GRADCAM_PLUSPLUS;
 }
@@ -306,9 +307,8 @@ static void known_facts(const cw_sanity *s, const cw_saliency_request *request, 
     add_fact(text, "the map of -y is the map of y: the sign is taken off where the map is summed");
   if (m == CW_SALIENCY_GUIDED_BACKPROP && request->sign == CW_SIGNED)
     add_fact(text, "it is the gradient");
-  /* All nodes that LRP has rules for are linear, or so piece by piece. */
-  if (m == CW_SALIENCY_LRP && request->lrp.dense == CW_LRP_EPSILON && request->lrp.other == CW_LRP_EPSILON &&
-      request->lrp.input == CW_LRP_EPSILON)
+  if (m == CW_SALIENCY_LRP && cw_lrp_is_gradient_input(s->saliency) && request->lrp.dense == CW_LRP_EPSILON &&
+      request->lrp.other == CW_LRP_EPSILON && request->lrp.input == CW_LRP_EPSILON)
     add_fact(text, "it is gradient-x-input, as on every network of linear layers and rectifiers");
 }
 

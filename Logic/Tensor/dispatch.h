@@ -7,6 +7,13 @@
 #ifndef COUNTERWARP_DISPATCH_H
 #define COUNTERWARP_DISPATCH_H
 
+/* Helpers that must take the instruction set of the clone they are used in. */
+#if defined(__GNUC__)
+#define CW_INLINE static inline __attribute__((always_inline))
+#else
+#define CW_INLINE static inline
+#endif
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #define CW_SANITIZED 1

@@ -6,12 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Helpers that must take the instruction set of the clone they are used in. */
-#if defined(__GNUC__)
-#define CW_INLINE static inline __attribute__((always_inline))
-#else
-#define CW_INLINE static inline
-#endif
+#include "Tensor/dispatch.h"
 
 CW_INLINE size_t cw_samples(const int size[3]) {
   return (size_t)size[0] * (size_t)size[1] * (size_t)size[2];

@@ -139,7 +139,7 @@ struct GroupRequest {
 void run_group(Context &context, const GroupRequest &request);
 
 struct ReportRequest {
-  std::string out, simulations, sanity, cohort, group, classifier, simulator, second, title;
+  std::string out, simulations, sanity, saliency, cohort, group, classifier, simulator, second, title;
   std::vector<std::string> examples;
   int example_count = 2;
 };

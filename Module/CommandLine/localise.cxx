@@ -44,25 +44,6 @@ void score(Context &context, const SanityWork &work, Volume &map, const Truth &t
   }
 }
 
-std::vector<float> group_map(Context &context, const SanityWork &work, const std::vector<Scan> &trained) {
-  const size_t samples = cw_grid_samples(&work.model->preprocessing.grid);
-  std::vector<float> images, map(samples);
-  std::vector<int> labels;
-  const int count = static_cast<int>(trained.size());
-  for (int i = 0; i < count; i++) {
-    context.part("Training scans", i, count);
-    const std::vector<float> input = network_input(context, *work.model, trained[i], false);
-    images.insert(images.end(), input.begin(), input.end());
-    labels.push_back(trained[i].group == "patient");
-  }
-  context.whole();
-  const auto patients = std::count(labels.begin(), labels.end(), 1);
-  if (patients < 2 || count - patients < 2)
-    return {};
-  context.check(cw_baseline_group(context, images.data(), labels.data(), count, samples, map.data()));
-  return map;
-}
-
 // All of one scan's maps, baselines first.
 void score_scan(Context &context, const SanityWork &work, const Scan &scan, int index, const std::vector<float> &group,
                 std::vector<Scores> &all) {
@@ -124,15 +105,33 @@ Json scores_json(const std::vector<Scores> &all, Rows &rows) {
 
 }  // namespace
 
+std::vector<float> group_map(Context &context, const SanityWork &work, const std::vector<Scan> &trained) {
+  const size_t samples = cw_grid_samples(&work.model->preprocessing.grid);
+  std::vector<float> images, map(samples);
+  std::vector<int> labels;
+  const int count = static_cast<int>(trained.size());
+  for (int i = 0; i < count; i++) {
+    context.part("Training scans", i, count);
+    const std::vector<float> input = network_input(context, *work.model, trained[i], false);
+    images.insert(images.end(), input.begin(), input.end());
+    labels.push_back(trained[i].group == "patient");
+  }
+  context.whole();
+  const auto patients = std::count(labels.begin(), labels.end(), 1);
+  if (patients < 2 || count - patients < 2)
+    return {};
+  context.check(cw_baseline_group(context, images.data(), labels.data(), count, samples, map.data()));
+  return map;
+}
+
 Json localise(Context &context, const SanityWork &work, const std::vector<Scan> &held_out,
-              const std::vector<Scan> &trained, Rows &rows) {
+              const std::vector<float> &group, Rows &rows) {
   std::vector<Scan> patients;
   for (const Scan &scan : held_out)
     if (scan.group == "patient" && !scan.truth_mask.empty() && !scan.truth_logjac.empty())
       patients.push_back(scan);
   if (patients.empty())
     return nullptr;
-  const std::vector<float> group = group_map(context, work, trained);
   std::vector<Scores> all;
   const auto named = [&](const std::string &name) {
     all.emplace_back();
@@ -166,17 +165,25 @@ Json localise(Context &context, const SanityWork &work, const std::vector<Scan> 
   return scores_json(all, rows);
 }
 
-Json faithfulness(Context &context, const SanityWork &work, Rows &rows) {
+Json faithfulness(Context &context, const SanityWork &work, const std::vector<float> &group, Rows &rows) {
   Handle<cw_faithful, cw_faithful_free> faithful(context);
   context.check(cw_faithful_create(context, work.model->graph, faithful.out()));
-  const size_t methods = work.methods.size();
+  std::vector<std::string> names;
+  for (const Method &method : work.methods)
+    names.push_back(method.name);
+  const size_t methods = names.size();
+  names.insert(names.end(), {"baseline: random", "baseline: image edges"});
+  if (!group.empty())
+    names.push_back("baseline: group t map");
+  const size_t all = names.size();
   std::vector<std::vector<double>> area[2];
   std::vector<std::vector<double>> curve[2];
   for (auto &a : area)
-    a.assign(methods + 1, {});
+    a.assign(all, {});
   for (auto &c : curve)
-    c.assign(methods + 1, std::vector<double>(CW_FAITHFUL_POINTS, 0.0));
+    c.assign(all, std::vector<double>(CW_FAITHFUL_POINTS, 0.0));
   std::vector<double> share(CW_FAITHFUL_POINTS);
+  std::vector<int> curves(all, 0);  // of each map: scans whose map is finite
   const int count = static_cast<int>(work.scans.size());
   for (int i = 0; i < count; i++) {
     context.part("Faithfulness, scan", i, count);
@@ -187,10 +194,13 @@ Json faithfulness(Context &context, const SanityWork &work, Rows &rows) {
     options.negative = maps.notes[0].y < 0;  // what the classifier calls the scan
     if (options.negative)
       maps = maps_of(context, *work.model, work.saliency, options, methods, input);
-    maps.maps.emplace_back(input.size());
-    cw_baseline_random(work.request.seed, static_cast<uint64_t>(i), work.model->preprocessing.grid.size,
-                       maps.maps.back().data());
-    for (size_t m = 0; m <= methods; m++) {
+    const int *size = work.model->preprocessing.grid.size;
+    maps.maps.resize(all, std::vector<float>(input.size()));
+    cw_baseline_random(work.request.seed, static_cast<uint64_t>(i), size, maps.maps[methods].data());
+    context.check(cw_baseline_edges(context, input.data(), size, maps.maps[methods + 1].data()));
+    for (size_t v = 0; v < group.size(); v++)  // large where the called class has more
+      maps.maps[methods + 2][v] = options.negative ? -group[v] : group[v];
+    for (size_t m = 0; m < all; m++) {
       if (m < methods && !maps.notes[m].finite)
         continue;
       cw_faithfulness f;
@@ -204,19 +214,23 @@ Json faithfulness(Context &context, const SanityWork &work, Rows &rows) {
       }
       for (int k = 0; k < CW_FAITHFUL_POINTS; k++) {
         share[k] = f.share[k];
-        curve[0][m][k] += f.deletion[k] / count;
-        curve[1][m][k] += f.insertion[k] / count;
+        curve[0][m][k] += f.deletion[k];
+        curve[1][m][k] += f.insertion[k];
       }
+      curves[m]++;
     }
   }
+  for (auto &of_direction : curve)
+    for (size_t m = 0; m < all; m++)
+      for (double &value : of_direction[m])
+        value /= std::max(curves[m], 1);
   context.whole();
   rows.columns = {"method",        "n",         "deletion",      "deletion_low",
                   "deletion_high", "insertion", "insertion_low", "insertion_high"};
   Json json = {{"share", share}, {"methods", Json::array()}};
-  for (size_t m = 0; m <= methods; m++) {
-    const std::string name = m < methods ? work.methods[m].name : "baseline: random";
-    std::vector<std::string> row = {name, std::to_string(area[0][m].size())};
-    Json item = {{"method", name}};
+  for (size_t m = 0; m < all; m++) {
+    std::vector<std::string> row = {names[m], std::to_string(area[0][m].size())};
+    Json item = {{"method", names[m]}};
     for (const int k : {0, 1}) {
       const cw_summary s = cw_summarize(area[k][m].data(), static_cast<int>(area[k][m].size()));
       item[k ? "insertion_area" : "deletion_area"] = summary_json(s);

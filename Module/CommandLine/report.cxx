@@ -95,6 +95,7 @@ void run_report(Context &context, const ReportRequest &request) {
   data["sign"] = sign_text;
   data["simulated"] = !sources.simulations.empty();
   data["sanity"] = sources.sanity;
+  data["saliency"] = saliency_part(context, request, sources.sanity);
   data["verdict"] = sources.simulations.empty() ? Json::array() : verdict_part(sources);
   for (const Json &item : sanity_verdict(sources.sanity))
     data["verdict"].push_back(item);
@@ -129,6 +130,7 @@ void add_report(Program &program) {
   command->add_option("--out", request->out, "The page to write (HTML)")->required();
   command->add_option("--simulations", request->simulations, "Folder that `simulate` wrote");
   command->add_option("--sanity", request->sanity, "Folder that `sanity` wrote: checks of saliency maps");
+  command->add_option("--saliency", request->saliency, "Folder that `saliency` wrote: pictures of the maps");
   command->add_option("--cohort", request->cohort, "The table of the scans");
   command->add_option("--group", request->group, "Folder that `group` wrote: maps, regions, scores, transfer");
   command->add_option("--classifier", request->classifier, "The classifier; its learning curve lies beside it");
@@ -140,8 +142,8 @@ void add_report(Program &program) {
       ->check(CLI::Range(0, 50))
       ->capture_default_str();
   command->callback([&program, request] {
-    if (request->simulations.empty() && request->sanity.empty())
-      throw CLI::RequiredError("--simulations or --sanity");
+    if (request->simulations.empty() && request->sanity.empty() && request->saliency.empty())
+      throw CLI::RequiredError("--simulations, --sanity or --saliency");
     program.work = [&program, request] {
       Context context(program.settings);
       run_report(context, *request);

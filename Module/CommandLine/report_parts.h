@@ -2,6 +2,7 @@
 #pragma once
 
 #include "evaluation.h"
+#include "picture.h"
 
 namespace program {
 
@@ -32,8 +33,13 @@ Json region_part(const ReportSources &sources);
 Json proof_part(const ReportSources &sources);
 Json curve_part(const Rows &curve);
 
+constexpr Plane all_planes[] = {Plane::axial, Plane::coronal, Plane::sagittal};
+// A plane's name and the letters at its sides.
+Json plane_json(Plane plane);
 // Before, after and change of volume of some scans, in three planes.
 Json example_part(Context &context, const ReportSources &sources, const std::vector<std::string> &ids, int count);
+// Slices of the maps that `saliency` wrote, with the verdict on each method (of sanity.json where a side-car has none).
+Json saliency_part(Context &context, const ReportRequest &request, const Json &sanity);
 // Mean and t maps over the template (null: no background) of the model.
 Json map_part(Context &context, const ReportSources &sources, const cw_model *model);
 

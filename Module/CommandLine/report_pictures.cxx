@@ -10,16 +10,6 @@ namespace program {
 namespace {
 
 constexpr int pixels = 224;
-const Plane planes[] = {Plane::axial, Plane::coronal, Plane::sagittal};
-
-Json plane_json(Plane plane) {
-  const PlaneWords words = words_of(plane);
-  return {{"plane", words.name},
-          {"left", words.left},
-          {"right", words.right},
-          {"top", words.top},
-          {"bottom", words.bottom}};
-}
 
 // Colours follow the log of the volume's change, -log J, so that halving and doubling weigh the same; legends give its
 // ends in %.  The scale is the change in % at the upper end, a round number that few voxels pass.
@@ -72,6 +62,15 @@ std::vector<const SimulatedScan *> typical(const ReportSources &sources, const s
 
 }  // namespace
 
+Json plane_json(Plane plane) {
+  const PlaneWords words = words_of(plane);
+  return {{"plane", words.name},
+          {"left", words.left},
+          {"right", words.right},
+          {"top", words.top},
+          {"bottom", words.bottom}};
+}
+
 Json example_part(Context &context, const ReportSources &sources, const std::vector<std::string> &ids, int count) {
   std::vector<Example> examples;
   std::vector<float> changes;
@@ -109,7 +108,7 @@ Json example_part(Context &context, const ReportSources &sources, const std::vec
     json["after"] = s.after();
     json["largest_mm"] = s.record.at("largest_displacement_mm");
     json["planes"] = Json::array();
-    for (const Plane plane : planes) {
+    for (const Plane plane : all_planes) {
       const cw_grid slice = slice_grid(grid, plane, center.data(), pixels);
       Json row = plane_json(plane);
       row["before"] = data_uri(grey(slice, slice_of(context, *example.before, slice), white));
@@ -166,7 +165,7 @@ Json map_part(Context &context, const ReportSources &sources, const cw_model *mo
     json["direction"] = maps.direction;
     json["scans"] = sources.group["directions"][maps.direction]["scans"];
     json["planes"] = Json::array();
-    for (const Plane plane : planes) {
+    for (const Plane plane : all_planes) {
       const cw_grid slice = slice_grid(grid, plane, center.data(), pixels);
       const Picture under = grey(slice, slice_of(context, *background, slice), white);
       Json row = plane_json(plane);

@@ -92,8 +92,9 @@ void run_sanity(Context &context, const SanityRequest &request) {
   Json layers;
   json["methods"] = check_methods(context, work, checks, layers);
   json["layers"] = layers;
-  json["faithfulness"] = faithfulness(context, work, faithful);
-  json["localisation"] = localise(context, work, apart, trained, places);
+  const std::vector<float> group = group_map(context, work, trained);
+  json["faithfulness"] = faithfulness(context, work, group, faithful);
+  json["localisation"] = localise(context, work, apart, group, places);
   json["simulator"] = request.simulations.empty() ? Json() : simulator_json(context, request);
   json["versions"] = {{"counterwarp", cw_version()}};
   json["use"] = research_text;

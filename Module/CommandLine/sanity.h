@@ -19,10 +19,12 @@ struct SanityWork {
 
 // Runs the checks; layers by name, first to last.
 Json check_methods(Context &context, const SanityWork &work, Rows &rows, Json &layers);
+// The baseline of all scans that took part in training: the groups' t map; empty where a group has under two of them.
+std::vector<float> group_map(Context &context, const SanityWork &work, const std::vector<Scan> &trained);
 // Maps, baselines and simulations against the known effect; null where no scan has one.
 Json localise(Context &context, const SanityWork &work, const std::vector<Scan> &held_out,
-              const std::vector<Scan> &trained, Rows &rows);
-// Deletion and insertion curves of the methods and of a random order.
-Json faithfulness(Context &context, const SanityWork &work, Rows &rows);
+              const std::vector<float> &group, Rows &rows);
+// Deletion and insertion curves of the methods and of the baselines.
+Json faithfulness(Context &context, const SanityWork &work, const std::vector<float> &group, Rows &rows);
 
 }  // namespace program

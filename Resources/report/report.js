@@ -242,6 +242,34 @@
     }
   }
 
+  // ---- saliency maps: pictures, and the verdict on each
+  if (data.saliency.scans.length) {
+    const node = section("Saliency maps, and whether to believe them",
+      "What each method says that the classifier's output depends on, over the scan; red above 0, blue below. Every map has a scale of its own (the value that one voxel in a thousand passes), and all are cut at the same place, where they are largest together. Radiological convention.");
+    for (const scan of data.saliency.scans) {
+      const held = scan.held_out === true ? "held out" : scan.held_out === false ? "used in training" : "not in the model's record";
+      const about = (scan.group ? scan.group + ", " : "") + held +
+        (scan.output ? "; output " + plain(scan.output.value) + (scan.output.negative ? " (its negative explained)" : "") : "") +
+        (scan.smoothed ? "; maps smoothed by " + plain(scan.smoothed) + " voxels" : "") + ".";
+      node.append(make("h3", { text: scan.id }), make("p", { class: "note", text: about }));
+      const cards = make("div", { class: "maps" });
+      node.append(cards);
+      const card = (title, planes, ...rest) => {
+        const grid = make("div", { class: "slices three" });
+        for (const plane of planes) grid.append(slice(plane, "picture", title));
+        return make("div", { class: "map" }, make("h4", { text: title }), grid, ...rest);
+      };
+      cards.append(card("The scan", scan.scan));
+      for (const map of scan.maps) {
+        const v = map.verdict;
+        const says = v.weights ? "weights: " + v.weights + "; output: " + v.output : "not checked for this classifier";
+        cards.append(card(map.method, map.planes,
+          make("p", { class: "judged", title: v.text }, make("span", { class: "state " + v.state, text: v.word }), make("span", { text: " " + says })),
+          make("p", { class: "note", text: map.reason || "red from +" + plain(map.scale.high, 2) + ", blue from " + plain(map.scale.low, 2) })));
+      }
+    }
+  }
+
   // ---- saliency maps: the checks, where they point, what they are worth to the classifier
   if (data.sanity) {
     const part = data.sanity, layers = part.layers.slice().reverse();

@@ -17,11 +17,12 @@ static inline double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Shortest of several runs after one to warm up, in seconds: at least 5 runs, then until `budget` is spent. */
+/* Shortest of several runs after one to warm up, in seconds: at least 5 runs unless they take over 20 s, then until
+ * `budget` is spent. */
 static inline double shortest(void (*work)(void *), void *argument, double budget) {
   double best = 1e30, spent = 0;
   work(argument);
-  for (int i = 0; i < 5 || (spent < budget && i < 1000); i++) {
+  for (int i = 0; (i < 5 && spent < 20) || (spent < budget && i < 1000); i++) {
     const double start = now();
     work(argument);
     const double taken = now() - start;

@@ -41,8 +41,11 @@ def shortest(work, budget, before=None):
     best, spent, i = 1e30, 0.0, 0
     for _ in range(2):
         argument = before() if before else None
+        start = time.perf_counter()
         work(argument) if before else work()
-    while i < 5 or (spent < budget and i < 1000):
+        if time.perf_counter() - start > 10:
+            break
+    while (i < 5 and spent < 20) or (spent < budget and i < 1000):
         argument = before() if before else None
         start = time.perf_counter()
         work(argument) if before else work()

@@ -73,7 +73,7 @@ TEST(Saliency, MapsChecksAndPage) {
   EXPECT_EQ(found["localisation"][2]["map"], "baseline: group t map");
   EXPECT_NEAR(found["localisation"][0]["plain"]["auc"]["mean"].get<double>(), 0.5, 0.1) << "random";
   EXPECT_EQ(rows_of(folder / "sanity/localisation.tsv").size(), 2u * 7);
-  EXPECT_EQ(rows_of(folder / "sanity/faithfulness.tsv").size(), 5u);
+  EXPECT_EQ(rows_of(folder / "sanity/faithfulness.tsv").size(), 3u + 4u) << "three baselines";
 
   // The same bits again.
   const std::string before = text_of(folder / "sanity/sanity.json");
@@ -115,6 +115,37 @@ TEST(Saliency, MapsChecksAndPage) {
   const std::string page = text_of(folder / "page.html");
   EXPECT_NE(page.find("gradcam.signed"), std::string::npos);
   EXPECT_NE(page.find("\"localisation\":"), std::string::npos);
+
+  // Pictures of the maps: a card for each in three planes, with the verdict of its side-car or of the checks.
+  const auto pictures = [&](const Arguments &more) {
+    Arguments arguments = {"report", "--out", folder.name("maps.html"), "--examples", "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    job.done(arguments);
+    const std::string text = text_of(folder / "maps.html"), start = "<script type=\"application/json\" id=\"data\">";
+    const size_t from = text.find(start) + start.size();
+    return nlohmann::json::parse(text.substr(from, text.find("</script>", from) - from))["saliency"]["scans"];
+  };
+  const auto shown = pictures({"--saliency", folder.name("maps")});
+  ASSERT_EQ(shown.size(), 1u);
+  ASSERT_EQ(shown[0]["maps"].size(), 4u);
+  for (const auto &map : shown[0]["maps"]) {
+    EXPECT_EQ(map["verdict"]["weights"], "undecided");
+    EXPECT_EQ(map["verdict"]["word"], "open");
+    ASSERT_EQ(map["planes"].size(), 3u);
+    EXPECT_EQ(map["planes"][0]["left"], "R");
+    EXPECT_EQ(map["planes"][0]["picture"].get<std::string>().rfind("data:image/png;base64,", 0), 0u);
+  }
+  const auto plain = pictures({"--saliency", folder.name("all")});
+  ASSERT_EQ(plain.size(), 1u) << "as many as asked for";
+  EXPECT_EQ(plain[0]["group"], "patient") << "held-out patients first";
+  EXPECT_EQ(plain[0]["maps"][0]["verdict"]["word"], "unchecked");
+  EXPECT_EQ(
+      pictures({"--saliency", folder.name("all"), "--sanity", folder.name("sanity")})[0]["maps"][0]["verdict"]["word"],
+      "open")
+      << "the checks are about the same classifier";
+  EXPECT_NE(
+      run({"report", "--saliency", folder.name("sanity"), "--out", folder.name("none.html")}).err.find("holds no maps"),
+      std::string::npos);
 
   // Refusals: one sentence, and what is wrong in it.
   const auto refused = [&](const Arguments &more, const std::string &words) {

@@ -100,6 +100,28 @@ TEST(Conv, Groups) {
   check(conv({2, 6, 6, 7, 5}, 9, w), forward_tolerance, gradient_tolerance);
 }
 
+// Gradients that are mostly zero, as before a max pooling, are spread one by one: kernels, pads, channels on and beside
+// whole vectors, more planes than a task takes; and just not sparse enough.
+TEST(Conv, SparseGradient) {
+  const auto sparse = [](Case test, int every) {
+    test.seed_every = every;
+    check(test, forward_tolerance, gradient_tolerance);
+  };
+  sparse(conv({1, 16, 8, 8, 8}, 32), 7);
+  sparse(conv({2, 8, 19, 5, 6}, 3), 5);
+  sparse(conv({1, 33, 4, 5, 17}, 5), 11);
+  sparse(conv({1, 16, 6, 6, 6}, 4), 3);
+  Window w;
+  w.kernel = {1, 3, 5}, w.pads = {0, 1, 2, 0, 1, 2};
+  sparse(conv({2, 9, 5, 6, 7}, 4, w), 5);
+  w.kernel = {2, 2, 2}, w.pads = {0, 0, 0, 0, 0, 0};
+  sparse(conv({1, 12, 9, 6, 7}, 4, w), 4);
+  w.kernel = {3, 3, 3}, w.pads = {4, 4, 4, 4, 4, 4};
+  sparse(conv({1, 8, 3, 3, 3}, 3, w), 5);
+  w.pads = {0, 1, 2, 2, 0, 1};
+  sparse(conv({2, 8, 5, 6, 7}, 4, w), 6);
+}
+
 // Gradients to the input alone, with the weights frozen: the mode of saliency maps.
 TEST(Conv, InputGradientMode) {
   Case test = conv({2, 3, 5, 6, 7}, 4);

@@ -38,6 +38,7 @@ struct Case {
   int batch = 1;
   bool training = true;
   uint64_t step = 0;
+  int seed_every = 1;  // only every so many elements of the output get a gradient
 };
 
 inline Operand input(Shape shape, double low = -1, double high = 1) {
@@ -236,8 +237,10 @@ inline void check(const Case &test, double forward_tolerance, double gradient_to
                                                   : random_tensor(operand.shape, operand.low, operand.high, i));
   }
   const Tensor expected = reference::run(test.op, test.attributes, values, test.training);
-  const std::vector<Tensor> seeds = {random_tensor(expected.shape, -1, 1, 100),
-                                     random_tensor(expected.shape, -1, 1, 101)};
+  std::vector<Tensor> seeds = {random_tensor(expected.shape, -1, 1, 100), random_tensor(expected.shape, -1, 1, 101)};
+  for (Tensor &seed : seeds)
+    for (int64_t i = 0; i < seed.size(); i++)
+      seed[i] = i % test.seed_every ? 0 : seed[i];
 
   const Result first = run(test, values, {seeds[0]}, 1, true);
   ASSERT_EQ(first.outputs.size(), 1u);

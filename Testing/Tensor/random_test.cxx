@@ -154,3 +154,34 @@ TEST(Random, ShuffleGivesEveryOrderEquallyOften) {
   cw_random_shuffle(&random, nullptr, 0);
   EXPECT_EQ(single, 7);
 }
+
+// Many normal numbers at once: the distribution by chi square over 64 bins of equal probability (63 degrees of freedom,
+// sd 11.2), its tails, and each number a function of its index alone.
+TEST(Random, ManyNormals) {
+  std::vector<float> x(400001), again(1000);
+  cw_random_normals(5, 9, x.size(), x.data());
+  std::vector<double> count(64), sum(4);
+  int beyond = 0;
+  for (const float v : x) {
+    count[std::min(63, static_cast<int>(64 * 0.5 * std::erfc(-v / std::sqrt(2.0))))]++;
+    for (int p = 0; p < 4; p++)
+      sum[p] += std::pow(v, p + 1) / static_cast<double>(x.size());
+    beyond += std::fabs(v) > 3.5;
+  }
+  double chi = 0;
+  for (const double c : count)
+    chi += (c - x.size() / 64.0) * (c - x.size() / 64.0) / (x.size() / 64.0);
+  EXPECT_NEAR(chi, 63, 6 * 11.2);
+  EXPECT_NEAR(sum[0], 0, 6 / std::sqrt(4e5));
+  EXPECT_NEAR(sum[1], 1, 6 * std::sqrt(2 / 4e5));
+  EXPECT_NEAR(sum[2], 0, 6 * std::sqrt(15 / 4e5));
+  EXPECT_NEAR(sum[3], 3, 6 * std::sqrt(96 / 4e5));
+  EXPECT_NEAR(beyond, 4.65e-4 * x.size(), 6 * std::sqrt(4.65e-4 * x.size()));
+  cw_random_normals(5, 9, again.size(), again.data());
+  EXPECT_TRUE(std::equal(again.begin(), again.end(), x.begin()));
+  cw_random_normals(5, 10, again.size(), again.data());
+  double together = 0;
+  for (size_t i = 0; i < again.size(); i++)
+    together += again[i] * x[i] / static_cast<double>(again.size());
+  EXPECT_NEAR(together, 0, 6 / std::sqrt(1000.0));
+}

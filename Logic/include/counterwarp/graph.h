@@ -243,6 +243,9 @@ typedef struct cw_plan_options {
   int output_count;
   const cw_value *gradients; /* inputs whose gradient is wanted; INPUT_GRADIENT with NULL: all inputs */
   int gradient_count;
+  const cw_value *visible; /* activations that can be read: nothing is fused over them */
+  int visible_count;
+  bool repeat;      /* the backward pass may run several times after one forward */
   bool keep_all;    /* every activation (and gradient) keeps its own memory, no fusion: for tests */
   bool keep_values; /* every activation keeps its own memory, no fusion, and the backward pass may run several times
                      * after one forward: for saliency maps.  Gradients share memory as usual */
@@ -254,8 +257,8 @@ void cw_plan_free(cw_context *context, cw_plan *plan);
 /* Bytes of activations, gradients and workspace. */
 size_t cw_plan_bytes(const cw_plan *plan);
 
-/* Samples of an input, a kept output, or (keep_all, keep_values) any activation: [batch][...].  NULL if the plan does
- * not keep it.
+/* Samples of an input, a kept output, a visible value, or (keep_all, keep_values) any activation: [batch][...].  NULL
+ * if the plan does not keep it.
  */
 float *cw_plan_data(const cw_plan *plan, cw_value value);
 /* Gradient: of an output (set by the caller before backward), of a wanted input, of a parameter (summed over the batch

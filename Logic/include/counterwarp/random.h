@@ -3,6 +3,7 @@
 #ifndef COUNTERWARP_RANDOM_H
 #define COUNTERWARP_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -24,6 +25,10 @@ double cw_random_unit(cw_random *random);
 double cw_random_uniform(cw_random *random, double low, double high);
 double cw_random_normal(cw_random *random);
 uint32_t cw_random_below(cw_random *random, uint32_t bound);
+
+/* to[0..n-1]: standard normal numbers as a function of (seed, stream, index), to float's precision; many at once, other
+ * numbers than cw_random_normal's. */
+void cw_random_normals(uint64_t seed, uint64_t stream, size_t n, float *to);
 
 /* Random access: uniform in [0, 1) as a function of (seed, stream, index). */
 float cw_random_at(uint64_t seed, uint64_t stream, uint64_t index);

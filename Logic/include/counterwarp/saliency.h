@@ -28,7 +28,10 @@ typedef enum cw_saliency_method {
   CW_SALIENCY_METHODS
 } cw_saliency_method;
 
-/* What happens to signs, at the place where arXiv 2012.00362 puts it:
+/* Rectifiers, to Guided Backprop and RectGrad: ReLU, LeakyReLU, PRelu, ELU, SELU, HardSwish, Clip from 0.  What the
+ * gate lets through goes on by the operator's own slope; all other operators pass the gradient.
+ *
+ * What happens to signs, at the place where arXiv 2012.00362 puts it:
  *                     signed                positive                 absolute
  * GradCAM             sum                   ReLU of the sum          |sum|
  * GradCAM++           g                     ReLU(g) in the weights,  |g|, and |sum|
@@ -50,9 +53,14 @@ typedef enum cw_lrp_rule {
   CW_LRP_BOX         /* zB (Montavon et al. 2017) between the image's least and largest value; no share for the bias */
 } cw_lrp_rule;
 
-/* One rule for fully connected layers and one for the others, and one for layers that read the image.  Batch norm is
- * folded where it directly follows a convolution, else a linear layer of its own.  Pooling by the maximum gives all to
- * the maximum; rectifiers pass R. */
+/* One rule for fully connected layers (Gemm, MatMul by a stored matrix, with the Add of its bias) and one for the
+ * others, and one for layers that read the image.  Batch norm is folded where it directly follows a convolution, else a
+ * linear layer of its own; so are instance and layer norm, with the sample's statistics as constants.  Means and
+ * interpolation share by x, Add and Sub by their terms (a stored one is a bias).  Activations through 0 (ReLU,
+ * LeakyReLU, PRelu, ELU, SELU, HardSwish, Tanh, Erf, Softsign, Clip) and products with a stored number pass R; maxima,
+ * Pad, Slice, Concat, Gather, Transpose, Expand and Where give it to where the value came from.  In a product of a
+ * signal and a gate (Sigmoid, HardSigmoid, Softmax, 1 + Erf, 1 + Tanh: squeeze and excitation, SiLU, GELU) the signal
+ * takes all (Arras et al. 2017).  Other nodes, such as products of two signals (attention), have no rule. */
 typedef struct cw_lrp {
   cw_lrp_rule dense, other, input;
   double alpha, epsilon;
@@ -68,7 +76,7 @@ typedef struct cw_saliency_request {
   double percentile; /* RectGrad, 0..100 */
   bool times_input;  /* RectGrad: times x at the end */
   cw_lrp lrp;
-  int window, stride; /* Occlusion, voxels; 0: an eighth of the longest side */
+  int window, stride; /* Occlusion, voxels; 0: an eighth of the longest side; the stride is at most the window */
   float fill;         /* Occlusion: what a box is filled with */
 } cw_saliency_request;
 
@@ -100,8 +108,6 @@ void cw_saliency_free(cw_context *context, cw_saliency *saliency);
 cw_status cw_saliency_check(cw_context *context, const cw_graph *graph, const cw_saliency_request *request);
 /* Bytes of plans and scratch. */
 size_t cw_saliency_bytes(const cw_saliency *saliency);
-/* Number of logits. */
-int cw_saliency_outputs(const cw_saliency *saliency);
 
 /* y: logit `index`, or its negative. */
 typedef struct cw_saliency_output {
@@ -143,11 +149,11 @@ cw_status cw_map_similarity(cw_context *context, const float *a, const float *b,
 
 /* ---- randomised weights ---- */
 
-/* The parts that are re-drawn together: a layer with weights (Conv, Gemm) and the batch norms that follow it before the
- * next one; first layer first. */
+/* The parts that are re-drawn together: a layer with weights (Conv, CondConv, ConvTranspose, Gemm, or MatMul by a
+ * stored matrix) and the normalisations that follow it before the next one; first layer first. */
 typedef struct cw_random_layers {
   int count;
-  int *node;       /* index of each part's Conv or Gemm in the graph */
+  int *node;       /* index of each part's layer with weights in the graph */
   int *part;       /* [nodes of the graph]: part of a node with parameters, or -1 */
   int first_dense; /* the first part of the head: from it on all parts are fully connected, and count - first_dense of
                     * them make at least a third of all parts (further ones are taken in until they do) */
@@ -155,7 +161,8 @@ typedef struct cw_random_layers {
 cw_status cw_random_layers_of(cw_context *context, const cw_graph *graph, cw_random_layers *layers);
 void cw_random_layers_free(cw_context *context, cw_random_layers *layers);
 /* Re-draws one part's parameters in `graph` from the initial distribution of the reference networks: Xavier uniform
- * kernels, other weights and biases uniform within 1 / sqrt(inputs); batch norm to scale 1, bias 0, mean 0, variance 1.
+ * kernels, other weights and biases uniform within 1 / sqrt(inputs); normalisations to scale 1, bias 0, mean 0,
+ * variance 1.
  * A function of seed and part alone. */
 void cw_random_layer_draw(const cw_graph *graph, const cw_random_layers *layers, int part, uint64_t seed);
 
