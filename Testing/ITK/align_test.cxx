@@ -141,7 +141,7 @@ TEST_F(ItkAlignManners, ProgressRisesToOne) {
   EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
 }
 
-// In every part of the work; what is done after that is at most one iteration of each thread.
+// In every part of the work; what is done after that is at most one iteration of each thread, or the last resampling.
 TEST_F(ItkAlignManners, AbortStopsAndLeavesItReusable) {
   for (const float at : {0.0f, 0.03f, 0.1f, 0.3f, 0.51f, 0.6f, 0.74f, 0.94f}) {
     float heard = -1;
@@ -153,7 +153,7 @@ TEST_F(ItkAlignManners, AbortStopsAndLeavesItReusable) {
     });
     align->Modified();
     EXPECT_THROW(align->Update(), itk::ProcessAborted) << at;
-    EXPECT_LE(align->GetProgress() - heard, 0.02f) << at;
+    EXPECT_LE(align->GetProgress() - heard, at < 0.9f ? 0.02f : 0.06f) << at;
     align->RemoveObserver(observer);
     align->Modified();
     align->Update();

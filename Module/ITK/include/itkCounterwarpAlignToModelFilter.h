@@ -9,6 +9,7 @@
 #include "itkDataObjectDecorator.h"
 #include "itkEuler3DTransform.h"
 #include "itkMattesMutualInformationImageToImageMetricv4.h"
+#include "itkPointSet.h"
 #include "itkRegularStepGradientDescentOptimizerv4.h"
 
 namespace itk {
@@ -105,7 +106,7 @@ class ITK_TEMPLATE_EXPORT CounterwarpAlignToModelFilter
   };
   using OptimizerType = RegularStepGradientDescentOptimizerv4<double>;
   using PointType = ImageType::PointType;
-  using PointSetType = MetricType::FixedSampledPointSetType;
+  using PointSetType = PointSet<float, 3>;
 
   /** What is registered to what: the template, its tissue, and the scan. */
   struct Pair {
