@@ -21,15 +21,26 @@ static void run(void *argument) {
     cw_plan_backward(j->plan);
 }
 
-/* Resident now, MiB. */
-static double memory_now(void) {
-  long pages = 0, resident = 0;
-  FILE *file = fopen("/proc/self/statm", "r");
-  if (!file || fscanf(file, "%ld %ld", &pages, &resident) != 2)
-    resident = 0;
+/* A line of /proc/self/status in MiB: VmRSS, resident now, or VmHWM, the most since the last reset. */
+static double memory(const char *key) {
+  char line[128];
+  double kib = 0;
+  FILE *file = fopen("/proc/self/status", "r");
+  while (file && fgets(line, sizeof line, file))
+    if (!strncmp(line, key, strlen(key)))
+      kib = atof(line + strlen(key) + 1);
   if (file)
     fclose(file);
-  return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1048576;
+  return kib / 1024;
+}
+
+/* Reading the file took memory too, which is given back by now. */
+static void reset_peak(void) {
+  FILE *file = fopen("/proc/self/clear_refs", "w");
+  if (file) {
+    fputs("5", file);
+    fclose(file);
+  }
 }
 
 static void measure(cw_context *context, const cw_model *model, const char *name, bool gradient) {
@@ -37,7 +48,8 @@ static void measure(cw_context *context, const cw_model *model, const char *name
   const char *what = gradient ? "forward and input gradient" : "forward";
   const cw_value image = cw_graph_input_at(model->graph, 0), logit = cw_graph_output_at(model->graph, 0);
   const cw_plan_options options = {.mode = gradient ? CW_INPUT_GRADIENT : CW_INFERENCE, .batch = 1};
-  const double before = memory_now();
+  const double before = memory("VmRSS");
+  reset_peak();
   job j = {NULL, gradient};
   need(context, cw_plan_create(context, model->graph, &options, &j.plan));
   fill(cw_plan_data(j.plan, image), cw_grid_samples(&model->preprocessing.grid), 3, 0, 1);
@@ -46,7 +58,7 @@ static void measure(cw_context *context, const cw_model *model, const char *name
   snprintf(label, sizeof label, "%s, %s", name, what);
   row(label, 1e3 * shortest(run, &j, 4), "ms");
   snprintf(label, sizeof label, "%s, %s, memory above the network", name, what);
-  row(label, peak_memory() - before, "MiB");
+  row(label, memory("VmHWM") - before, "MiB");
   cw_plan_free(context, j.plan);
 }
 
