@@ -1,7 +1,10 @@
 // A PyTorch export from Testing/Data/families, looked at, imported, and explained.
+#include "counterwarp/model.h"
+
 #include <gtest/gtest.h>
 
 #include "program.h"
+#include "Tensor/test_context.h"
 
 namespace {
 
