@@ -47,7 +47,8 @@ struct CohortRequest {
   int size = 32, subjects = 150;
   uint64_t seed = 1;
   double variability = 1, field_of_view = 0;
-  std::vector<std::string> effects;
+  std::vector<std::string> effects, brightness;
+  bool alone = false;
 };
 void run_cohort(Context &context, const CohortRequest &request);
 
