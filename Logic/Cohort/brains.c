@@ -4,7 +4,7 @@
  * contrast, bias field and noise.  A patient is the same head seen through the disease: patient(x) =
  * template(phi(T(x))) with phi the template's pull-back, so that on the subject's own grid patient(x) =
  * healthy(psi(x)), psi = T^-1 phi T, and log J psi(x) = log J phi(T x) + log J T(x) - log J T(psi(x)).  That is the
- * truth. */
+ * truth.  An effect of brightness darkens its region where the tissue ends up. */
 #include <math.h>
 #include <string.h>
 
@@ -28,7 +28,8 @@ static void sample_voxel(const cw_head *h, const float x[3], float spacing, floa
     for (int a = 0; a < 3 && h->diseased; a++)
       y[a] += u[a];
     const float value = cw_head_brain(h->brains, y, &m);
-    sums[0] += value > 0 ? powf(value, h->gamma) : 0;
+    const float kept = h->diseased && h->shade ? 1 - cw_head_shade(h, y) : 1;
+    sums[0] += value > 0 ? kept * powf(value, h->gamma) : 0;
     sums[1] += m;
   }
   const float share = 1 / (float)(parts * parts * parts);
@@ -132,10 +133,14 @@ static double draw_loss(const cw_effect_model *m, cw_random *random, double loss
 
 /* ---- one subject ---- */
 
-/* One mask for each of several effects: |log J| > 0.05 of that effect alone. */
+/* One mask for each of several effects: |log J| > 0.05 of that effect alone; of brightness, half a voxel of the region.
+ */
 static cw_status fill_effect_masks(cw_context *context, cw_head *h, const double loss[CW_STRUCTURES], float *u,
-                                   float *log_jacobian, cw_subject *subject) {
+                                   float *log_jacobian, float *shade, cw_subject *subject) {
   const cw_brains *b = h->brains;
+  double all[CW_STRUCTURES];
+  for (int s = 0; s < CW_STRUCTURES; s++)
+    all[s] = 1;
   const int n = b->options.size;
   h->u = u;
   h->log_jacobian = log_jacobian;
@@ -143,6 +148,11 @@ static cw_status fill_effect_masks(cw_context *context, cw_head *h, const double
   for (int e = 0; e < b->effect.effect_count && b->effect.effect_count > 1; e++) {
     CW_TRY(cw_volume_create(context, &subject->image.grid, 1, &subject->effect_mask[e]));
     CW_TRY(cw_effect_model_deform(context, &b->effect, loss, e, u, log_jacobian));
+    h->shade = NULL;
+    if (b->effect.effects[e].brightness) {
+      cw_effect_model_shade(&b->effect, all, e, shade);
+      h->shade = shade;
+    }
     float *out = subject->effect_mask[e].data;
 #pragma omp parallel for schedule(static) num_threads(cw_context_threads(context))
     for (int k = 0; k < n; k++)
@@ -152,7 +162,8 @@ static cw_status fill_effect_masks(cw_context *context, cw_head *h, const double
           voxel_ras(h, i, j, k, x);
           const cw_cell c = cw_head_coarse_cell(h, x);
           cw_head_to_template(h, x, &c, y);
-          out[((size_t)k * n + j) * n + i] = fabsf(cw_head_disease(h, y, away)) > 0.05f;
+          out[((size_t)k * n + j) * n + i] =
+              h->shade ? cw_head_shade(h, y) > 0.5f : fabsf(cw_head_disease(h, y, away)) > 0.05f;
         }
   }
   return CW_OK;
@@ -165,7 +176,7 @@ static cw_status build(cw_context *context, cw_head *h, int index, const cw_subj
   const size_t box = (size_t)b->effect.size[0] * b->effect.size[1] * b->effect.size[2],
                coarse = cw_head_coarse_samples(h);
   const size_t samples = (size_t)b->options.size * b->options.size * b->options.size;
-  float *u = memory, *log_jacobian = u + 3 * box, *mask = log_jacobian + box;
+  float *u = memory, *log_jacobian = u + 3 * box, *shade = log_jacobian + box, *mask = shade + box;
   h->t = mask + samples;
   h->log_t = h->t + 3 * coarse;
   h->correction = h->log_t + coarse;
@@ -177,13 +188,18 @@ static cw_status build(cw_context *context, cw_head *h, int index, const cw_subj
   h->u = b->average_u;
   h->log_jacobian = b->average_log;
   average_loss(&b->effect, loss);
-  if (patient) {
+  const int only = variant->alone ? variant->effect : -1;
+  if (patient)
     subject->severity = draw_loss(&b->effect, &severity, loss);
-    CW_TRY(cw_effect_model_deform(context, &b->effect, loss, -1, u, log_jacobian));
+  if (patient || variant->alone) {
+    CW_TRY(cw_effect_model_deform(context, &b->effect, loss, only, u, log_jacobian));
     h->u = u;
     h->log_jacobian = log_jacobian;
   }
-  h->diseased = patient && !variant->healthy;
+  for (int e = 0; e < b->effect.effect_count; e++)
+    h->shade = b->effect.effects[e].brightness ? shade : h->shade;
+  cw_effect_model_shade(&b->effect, loss, only, shade);
+  h->diseased = variant->alone ? variant->effect >= 0 : patient && !variant->healthy;
   h->gamma = (float)cw_random_uniform(&contrast, 0.85, 1.15);
   const double gain = cw_random_uniform(&contrast, 0.8, 1.2);
   cw_head_find_correction(h, cw_context_threads(context));
@@ -191,7 +207,7 @@ static cw_status build(cw_context *context, cw_head *h, int index, const cw_subj
   fill_region(b->options.size, mask, subject->truth_region.data);
   if (!variant->clean)
     CW_TRY(add_scanner(context, b, index, gain, mask, subject->image.data));
-  return fill_effect_masks(context, h, loss, u, log_jacobian, subject);
+  return variant->alone ? CW_OK : fill_effect_masks(context, h, loss, u, log_jacobian, shade, subject);
 }
 
 cw_status cw_brains_subject(cw_context *context, const cw_brains *brains, int index, const cw_subject_variant *variant,
@@ -211,7 +227,7 @@ cw_status cw_brains_subject(cw_context *context, const cw_brains *brains, int in
   h.coarse_mm = brains->options.field_of_view / h.coarse;
   const int *box = brains->effect.size;
   float *memory = cw_allocate(
-      context, 4 * (size_t)box[0] * box[1] * box[2] + cw_grid_samples(&grid) + 5 * cw_head_coarse_samples(&h),
+      context, 5 * (size_t)box[0] * box[1] * box[2] + cw_grid_samples(&grid) + 5 * cw_head_coarse_samples(&h),
       sizeof *memory);
   if (!memory)
     return CW_ERROR_MEMORY;

@@ -106,15 +106,30 @@ void cw_subject_free(cw_context *context, cw_subject *subject) {
   subject->severity = 0;
 }
 
-cw_status cw_cohort_subject(cw_context *context, const cw_cohort *cohort, int index, cw_subject *subject) {
-  const cw_subject_variant plain = {0};
+static cw_status make_subject(cw_context *context, const cw_cohort *cohort, int index,
+                              const cw_subject_variant *variant, cw_subject *subject) {
   memset(subject, 0, sizeof *subject);
   if (index < 0 || index / 2 >= cohort->options.subjects)
     return cw_fail(context, CW_ERROR_ARGUMENT, "cohort: subject %d where 0 to %d are there", index,
                    2 * cohort->options.subjects - 1);
-  const cw_status status = cohort->brains ? cw_brains_subject(context, cohort->brains, index, &plain, subject)
-                                          : cw_spheres_subject(context, &cohort->options, index, subject);
+  const cw_status status = cohort->brains ? cw_brains_subject(context, cohort->brains, index, variant, subject)
+                                          : cw_spheres_subject(context, &cohort->options, index, variant, subject);
   if (status != CW_OK)
     cw_subject_free(context, subject);
   return status;
+}
+
+cw_status cw_cohort_subject(cw_context *context, const cw_cohort *cohort, int index, cw_subject *subject) {
+  const cw_subject_variant plain = {0};
+  return make_subject(context, cohort, index, &plain, subject);
+}
+
+cw_status cw_cohort_subject_alone(cw_context *context, const cw_cohort *cohort, int index, int effect,
+                                  cw_subject *subject) {
+  const cw_subject_variant alone = {.alone = true, .effect = effect};
+  const int count = cohort->brains ? cohort->options.effect_count : 1;
+  memset(subject, 0, sizeof *subject);
+  if (effect < -1 || effect >= count)
+    return cw_fail(context, CW_ERROR_ARGUMENT, "cohort: effect %d where -1 to %d are there", effect, count - 1);
+  return make_subject(context, cohort, index, &alone, subject);
 }

@@ -58,6 +58,8 @@ void cw_effect_model_free(cw_context *context, cw_effect_model *model);
  * only: the index of the one effect to take, or -1 for all. */
 cw_status cw_effect_model_deform(cw_context *context, const cw_effect_model *model, const double loss[CW_STRUCTURES],
                                  int only, float *u, float *log_jacobian);
+/* The share of brightness that the model's box loses ([..]), for a relative loss of each structure; only: as above. */
+void cw_effect_model_shade(const cw_effect_model *model, const double loss[CW_STRUCTURES], int only, float *shade);
 /* RAS mm midpoint of the bounding box of an effect's labels (of the head for effect NULL). */
 cw_status cw_effect_centre(cw_context *context, const cw_volume *brain, const cw_volume *atlas, const cw_effect *effect,
                            double centre[3]);
@@ -68,15 +70,18 @@ cw_status cw_effect_ras_to_index(cw_context *context, const cw_grid *grid, float
 
 /* ---- spheres.c, brains.c ---- */
 
-/* How one subject differs from what cw_cohort_subject makes of it; for tests. */
+/* How one subject differs from what cw_cohort_subject makes of it. */
 typedef struct cw_subject_variant {
   bool healthy;        /* the patient as it was before the disease */
   bool clean;          /* no bias field, gain or noise */
   cw_volume *pullback; /* NULL, or created: the disease-only pull-back (mm, LPS) on the subject's grid */
   cw_volume *place;    /* NULL, or created: where each voxel lies in the template before the disease (mm, LPS) */
+  bool alone;          /* only `effect`, or none for -1; controls have it at average severity */
+  int effect;
 } cw_subject_variant;
 
-cw_status cw_spheres_subject(cw_context *context, const cw_cohort_options *options, int index, cw_subject *subject);
+cw_status cw_spheres_subject(cw_context *context, const cw_cohort_options *options, int index,
+                             const cw_subject_variant *variant, cw_subject *subject);
 
 typedef struct cw_brains cw_brains;
 cw_status cw_brains_create(cw_context *context, const cw_cohort_options *options, cw_brains **brains);

@@ -186,13 +186,19 @@ static double mean_divergence(const cw_structure *a, const cw_structure *b) {
   return total > 0 ? sum / total : 0;
 }
 
+static bool is_shade(const cw_effect_model *m, int structure) {
+  return m->effects[m->structures[structure].effect].brightness;
+}
+
 /* Inverse of the matrix of mean divergences (Gauss-Jordan with pivoting): wanted -> doses. */
 static cw_status solve_mixing(cw_context *context, cw_effect_model *m) {
   const int n = m->count;
   double a[CW_STRUCTURES][2 * CW_STRUCTURES] = {{0}};
   for (int r = 0; r < n; r++) {
     for (int c = 0; c < n; c++)
-      a[r][c] = r == c ? 1 : mean_divergence(&m->structures[r], &m->structures[c]);
+      a[r][c] = r == c                             ? 1
+                : is_shade(m, r) || is_shade(m, c) ? 0
+                                                   : mean_divergence(&m->structures[r], &m->structures[c]);
     a[r][n + r] = 1;
   }
   for (int c = 0; c < n; c++) {
@@ -231,7 +237,7 @@ static cw_status add_structure(cw_context *context, const cw_volume *atlas, cons
   cw_structure *s = &m->structures[m->count];
   s->effect = effect;
   s->label = label;
-  cw_status status = fit_curve(context, &m->effects[effect], &patch, s->curve);
+  cw_status status = m->effects[effect].brightness ? CW_OK : fit_curve(context, &m->effects[effect], &patch, s->curve);
   if (status == CW_OK)
     status = keep(context, &patch, (int)ceil((field_of_view / 2 + frame_mm) / m->spacing), s);
   cw_patch_free(context, &patch);
@@ -283,7 +289,7 @@ cw_status cw_effect_model_deform(cw_context *context, const cw_effect_model *mod
     alone[s] = dose_of_loss(&model->structures[s], loss[s]);
   for (int s = 0; s < model->count; s++) {
     const cw_structure *t = &model->structures[s];
-    if (only >= 0 && t->effect != only)
+    if ((only >= 0 && t->effect != only) || is_shade(model, s))
       continue;
     double dose = 0;
     for (int c = 0; c < model->count; c++)
@@ -303,4 +309,21 @@ cw_status cw_effect_model_deform(cw_context *context, const cw_effect_model *mod
   cw_jacobian_determinant(model->size, u, true, log_jacobian, threads);
   cw_release(context, v);
   return CW_OK;
+}
+
+void cw_effect_model_shade(const cw_effect_model *model, const double loss[CW_STRUCTURES], int only, float *shade) {
+  memset(shade, 0, (size_t)model->size[0] * model->size[1] * model->size[2] * sizeof *shade);
+  for (int s = 0; s < model->count; s++) {
+    const cw_structure *t = &model->structures[s];
+    if ((only >= 0 && t->effect != only) || !is_shade(model, s))
+      continue;
+    const float *from = t->weight;
+    for (int k = 0; k < t->size[2]; k++)
+      for (int j = 0; j < t->size[1]; j++, from += t->size[0]) {
+        float *to = shade + t->offset[0] +
+                    (size_t)model->size[0] * ((j + t->offset[1]) + (size_t)model->size[1] * (k + t->offset[2]));
+        for (int i = 0; i < t->size[0]; i++)
+          to[i] += (float)loss[s] * from[i];
+      }
+  }
 }

@@ -19,7 +19,8 @@ struct cw_brains {
 typedef struct cw_head {
   const cw_brains *brains;
   const float *u, *log_jacobian; /* the disease in template space */
-  bool diseased;                 /* the image shows it */
+  const float *shade;            /* share of brightness lost, in template space; NULL: none */
+  bool diseased;                 /* the image shows them */
   int coarse;                    /* grid of the subject's own deformation: coarse^3 over the field of view */
   double coarse_mm;
   float *t, *log_t;                            /* [3][..] coarse voxels; log J */
@@ -117,6 +118,18 @@ static inline float cw_head_disease(const cw_head *h, const float y[3], float u[
   for (int a = 0; a < 3; a++)
     u[a] = (float)m->spacing * cw_head_sample(&c, h->u + a * samples);
   return cw_head_sample(&c, h->log_jacobian);
+}
+
+/* The share of brightness lost at a template point. */
+static inline float cw_head_shade(const cw_head *h, const float y[3]) {
+  const cw_effect_model *m = &h->brains->effect;
+  float p[3];
+  for (int a = 0; a < 3; a++)
+    p[a] = (y[a] - (float)m->origin[a]) / (float)m->spacing;
+  if (!cw_head_is_inside(m->size, p))
+    return 0;
+  const cw_cell c = cw_head_find_cell(m->size, p);
+  return cw_head_sample(&c, h->shade);
 }
 
 /* T1 and head mask (share of voxels above 0) at a template point. */

@@ -54,7 +54,7 @@ static double profile(const blob *b, const double p[3], double scale) {
   return b->brightness / (1 + exp(-(1 - radii(b, p)) * b->mean_radius / (0.4 * scale)));
 }
 
-static void fill(const cw_cohort_options *options, int index, const float *gain, const float *texture,
+static void fill(const cw_cohort_options *options, int index, bool diseased, const float *gain, const float *texture,
                  cw_subject *subject) {
   const int n = options->size;
   const bool patient = index % 2 == 1;
@@ -71,7 +71,7 @@ static void fill(const cw_cohort_options *options, int index, const float *gain,
       for (int i = 0; i < n; i++, at++) {
         double p[3] = {i, j, k}, log_jacobian;
         const double ratio = pull(radii(&a, p), s, &log_jacobian);
-        for (int axis = 0; axis < 3 && patient; axis++)
+        for (int axis = 0; axis < 3 && diseased; axis++)
           p[axis] = a.center[axis] + (p[axis] - a.center[axis]) * ratio;
         const double image = profile(&a, p, scale) + profile(&b, p, scale);
         subject->image.data[at] =
@@ -82,7 +82,9 @@ static void fill(const cw_cohort_options *options, int index, const float *gain,
       }
 }
 
-cw_status cw_spheres_subject(cw_context *context, const cw_cohort_options *options, int index, cw_subject *subject) {
+cw_status cw_spheres_subject(cw_context *context, const cw_cohort_options *options, int index,
+                             const cw_subject_variant *variant, cw_subject *subject) {
+  const bool diseased = variant->alone ? variant->effect == 0 : index % 2 == 1;
   const int n = options->size;
   const double spacing = options->field_of_view > 0 ? options->field_of_view / n : 2, center[3] = {0, 0, 0};
   const cw_grid grid = cw_grid_cube(n, spacing, center);
@@ -99,7 +101,7 @@ cw_status cw_spheres_subject(cw_context *context, const cw_cohort_options *optio
   if (status == CW_OK)
     status = cw_noise_smooth(context, &bias, n, 2.5 * n / 32.0, fields + samples);
   if (status == CW_OK)
-    fill(options, index, fields, fields + samples, subject);
+    fill(options, index, diseased, fields, fields + samples, subject);
   cw_release(context, fields);
   return status;
 }

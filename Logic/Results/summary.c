@@ -60,6 +60,42 @@ cw_summary cw_summarize(const double *values, int count) {
   return summary;
 }
 
+cw_summary cw_balanced_proportion(int successes_a, int count_a, int successes_b, int count_b) {
+  const cw_summary a = cw_proportion(successes_a, count_a), b = cw_proportion(successes_b, count_b);
+  cw_summary summary = {a.count + b.count, 0.5 * (a.mean + b.mean), NAN, NAN, NAN};
+  summary.low = summary.mean - 0.5 * hypot(a.mean - a.low, b.mean - b.low);
+  summary.high = summary.mean + 0.5 * hypot(a.high - a.mean, b.high - b.mean);
+  return summary;
+}
+
+cw_summary cw_ratio_of_means(const double *numerator, const double *denominator, int count) {
+  cw_summary summary = {count > 0 ? count : 0, NAN, NAN, NAN, NAN};
+  if (count < 1)
+    return summary;
+  double a = 0, b = 0, aa = 0, ab = 0, bb = 0;
+  for (int i = 0; i < count; i++) {
+    a += numerator[i] / count;
+    b += denominator[i] / count;
+  }
+  summary.mean = a / b;
+  if (count < 2)
+    return summary;
+  for (int i = 0; i < count; i++) {
+    aa += (numerator[i] - a) * (numerator[i] - a);
+    ab += (numerator[i] - a) * (denominator[i] - b);
+    bb += (denominator[i] - b) * (denominator[i] - b);
+  }
+  /* The roots of (a - r b)^2 = t^2 var(a - r b). */
+  const double t = student_95(count - 1), scale = t * t / ((double)count * (count - 1));
+  const double square = b * b - scale * bb, middle = a * b - scale * ab, rest = a * a - scale * aa;
+  if (!(square > 0))
+    return summary;
+  const double root = sqrt(fmax(middle * middle - square * rest, 0));
+  summary.low = (middle - root) / square;
+  summary.high = (middle + root) / square;
+  return summary;
+}
+
 cw_summary cw_proportion(int successes, int count) {
   cw_summary summary = {count > 0 ? count : 0, NAN, NAN, NAN, NAN};
   if (count < 1)

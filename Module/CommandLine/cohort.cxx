@@ -31,10 +31,12 @@ bool read_percent(const std::string &text, double &value) {
   return stream >> value && stream.eof();
 }
 
-// "NAME[+NAME..][:LOW..HIGH]" in per cent of volume lost; NAME is an atlas label, a stem of one ("Hippocampus" means
-// both sides), or "ventricles".
-cw_effect read_effect(const std::string &text, const LabelTable &labels) {
+// "NAME[+NAME..][:LOW..HIGH]" in per cent of volume (or brightness) lost; NAME is an atlas label, a stem of one
+// ("Hippocampus" means both sides), or "ventricles".
+cw_effect read_effect(const std::string &text, const LabelTable &labels, bool brightness) {
+  const std::string option = brightness ? "--brightness " : "--effect ";
   cw_effect effect{};
+  effect.brightness = brightness;
   const size_t colon = text.find(':');
   const std::string names = text.substr(0, colon);
   int count = 0;
@@ -51,25 +53,25 @@ cw_effect read_effect(const std::string &text, const LabelTable &labels) {
       found = labels.find(name);
     }
     if (found.empty())
-      throw Failure("--effect " + text + ": the atlas has no region \"" + name +
+      throw Failure(option + text + ": the atlas has no region \"" + name +
                         "\"; give a name of its table, such as Hippocampus, or \"ventricles\".",
                     exit_usage);
     for (const int label : found) {
       if (count == 8)
-        throw Failure("--effect " + text + ": an effect takes at most 8 regions.", exit_usage);
+        throw Failure(option + text + ": an effect takes at most 8 regions.", exit_usage);
       effect.labels[count++] = label;
     }
   }
-  effect.low = ventricles ? -0.35 : 0.15;
-  effect.high = ventricles ? -0.15 : 0.35;
+  effect.low = ventricles && !brightness ? -0.35 : 0.15;
+  effect.high = ventricles && !brightness ? -0.15 : 0.35;
   if (colon != std::string::npos) {
     const std::string range = text.substr(colon + 1);
     const size_t dots = range.find("..");
     double low = 0, high = -1;
     if (dots == std::string::npos || !read_percent(range.substr(0, dots), low) ||
         !read_percent(range.substr(dots + 2), high) || low > high || low < -100 || high > 60)
-      throw Failure("--effect " + text +
-                        ": the loss of volume is given as LOW..HIGH in per cent between -100 and 60, such as 15..35.",
+      throw Failure(option + text + ": the loss of " + (brightness ? "brightness" : "volume") +
+                        " is given as LOW..HIGH in per cent between -100 and 60, such as 15..35.",
                     exit_usage);
     effect.low = low / 100;
     effect.high = high / 100;
@@ -90,21 +92,25 @@ void run_cohort(Context &context, const CohortRequest &request) {
   options.field_of_view = request.field_of_view;
   options.variability = request.variability;
   std::vector<std::string> effects = request.effects;
+  bool moves = options.kind == CW_COHORT_SPHERES;  // else there is no log J to know
   if (options.kind == CW_COHORT_BRAINS) {
     const Anatomy anatomy = find_anatomy(request.brain, request.atlas, request.labels);
     const LabelTable labels(context, anatomy.labels);
-    if (effects.empty())
+    if (effects.empty() && request.brightness.empty())
       effects = {"Hippocampus"};
-    if (effects.size() > 4)
-      throw Failure("--effect: a cohort takes at most 4 effects.", exit_usage);
+    if (effects.size() + request.brightness.size() > 4)
+      throw Failure("--effect, --brightness: a cohort takes at most 4 effects.", exit_usage);
+    moves = !effects.empty();
     for (const auto &text : effects)
-      options.effects[options.effect_count++] = read_effect(text, labels);
+      options.effects[options.effect_count++] = read_effect(text, labels, false);
+    for (const auto &text : request.brightness)
+      options.effects[options.effect_count++] = read_effect(text, labels, true);
     context.check(cw_nifti_read(context, anatomy.brain.c_str(), brain.get()));
     context.check(cw_nifti_read(context, anatomy.atlas.c_str(), atlas.get()));
     options.brain = brain.get();
     options.atlas = atlas.get();
-  } else if (!effects.empty()) {
-    throw Failure("--effect belongs to --kind brains.", exit_usage);
+  } else if (!effects.empty() || !request.brightness.empty()) {
+    throw Failure("--effect and --brightness belong to --kind brains.", exit_usage);
   }
   Cohort cohort(context);
   context.check(cw_cohort_create(context, &options, cohort.out()));
@@ -119,6 +125,9 @@ void run_cohort(Context &context, const CohortRequest &request) {
   const bool several = options.effect_count > 1;
   for (int e = 0; several && e < options.effect_count; e++)
     table.columns.push_back("truth_effect" + std::to_string(e + 1));
+  const int effect_count = std::max(options.effect_count, 1);
+  for (int e = -1; request.alone && e < effect_count; e++)
+    table.columns.push_back(e < 0 ? "alone_none" : "alone_effect" + std::to_string(e + 1));
   const int count = 2 * request.subjects;
   for (int i = 0; i < count; i++) {
     context.part("Subjects", i, count);
@@ -133,12 +142,21 @@ void run_cohort(Context &context, const CohortRequest &request) {
       write_volume(context, out / row.back(), volume, type);
     };
     put("T1w", subject->image, CW_NIFTI_FLOAT32);
-    put("truth-logjac", subject->truth_logjac, CW_NIFTI_FLOAT32);
-    put("truth-mask", subject->truth_mask, CW_NIFTI_UINT8);
-    put("truth-region", subject->truth_region, CW_NIFTI_UINT8);
+    if (moves) {
+      put("truth-logjac", subject->truth_logjac, CW_NIFTI_FLOAT32);
+      put("truth-mask", subject->truth_mask, CW_NIFTI_UINT8);
+      put("truth-region", subject->truth_region, CW_NIFTI_UINT8);
+    } else {
+      row.insert(row.end(), 3, "n/a");
+    }
     row.push_back(number(subject->severity, 4));
     for (int e = 0; several && e < options.effect_count; e++)
       put(("truth-effect" + std::to_string(e + 1)).c_str(), subject->effect_mask[e], CW_NIFTI_UINT8);
+    for (int e = -1; request.alone && e < effect_count; e++) {
+      Subject alone(context);
+      context.check(cw_cohort_subject_alone(context, cohort.get(), i, e, alone.get()));
+      put(e < 0 ? "alone-none" : ("alone-effect" + std::to_string(e + 1)).c_str(), alone->image, CW_NIFTI_FLOAT32);
+    }
     table.rows.push_back(row);
   }
   context.whole();
@@ -152,13 +170,17 @@ void run_cohort(Context &context, const CohortRequest &request) {
   about["variability"] = request.variability;
   if (options.kind == CW_COHORT_BRAINS)
     about["effects"] = effects;
+  if (!request.brightness.empty())
+    about["brightness"] = request.brightness;
   about["columns"] = {
       {"truth_logjac",
        "log of the Jacobian determinant of the disease-only pull-back on the subject's own grid; above 0 where tissue "
        "shrank; for controls what the average severity would do"},
       {"truth_mask", "1 where the effect is"},
       {"truth_region", "1 where maps are scored"},
-      {"severity", "relative loss of volume of the first effect; 0 for controls"}};
+      {"severity", "relative loss of the first effect; 0 for controls"}};
+  if (request.alone)
+    about["columns"]["alone_*"] = "the same scan with one effect alone, or none; controls at average severity";
   about["sign"] = "Injection is scored against +truth_logjac, removal against -truth_logjac.";
   about["versions"] = {{"counterwarp", cw_version()}};
   write_json(out / "participants.json", about);
@@ -183,6 +205,12 @@ void add_cohort(Program &program) {
                       "brains: what changes in patients, as NAME[+NAME..][:LOW..HIGH], a region of the atlas or "
                       "`ventricles`, with the loss of volume in % (negative: growth); may be repeated. "
                       "Default: Hippocampus:15..35");
+  command->add_option("--brightness", request->brightness,
+                      "brains: what gets darker in patients, likewise in % of brightness: nothing moves, and no warp "
+                      "explains it; may be repeated");
+  command->add_flag("--alone", request->alone,
+                    "Also each scan with one effect alone, and with none: `group --model` then tells whether log J "
+                    "falls on what moves the classifier");
   command->add_option("--variability", request->variability, "Deformation between subjects, 1 as default")
       ->check(within(0.0, 3.0));
   command

@@ -47,7 +47,8 @@ struct CohortRequest {
   int size = 32, subjects = 150;
   uint64_t seed = 1;
   double variability = 1, field_of_view = 0;
-  std::vector<std::string> effects;
+  std::vector<std::string> effects, brightness;
+  bool alone = false;
 };
 void run_cohort(Context &context, const CohortRequest &request);
 
@@ -133,6 +134,8 @@ void run_jacobian(Context &context, const JacobianRequest &request);
 struct GroupRequest {
   std::string simulations, cohort, atlas, labels, out, second;
   std::vector<std::string> others;  // folders of groups made with other seeds
+  std::string model;                // "": the one that the side-cars name
+  int exchange = 16;                // scans of each group that are looked at in each other's shape
   int least = 10;
   double coverage = 0.5;
 };

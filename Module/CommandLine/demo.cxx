@@ -107,6 +107,7 @@ void run_demo(Context &context, const DemoRequest &request) {
   report.simulator = simulator;
   report.title = "Smaller hippocampi: what the classifier has seen";
   run_report(context, report);
+  print(read_json(Path(group.out) / "group.json").at("verdict").at("sentence").get<std::string>() + "\n");
   print("The page with the results: " + std::filesystem::absolute(page).string() + "\n");
 }
 

@@ -65,7 +65,7 @@ bool read_truth(Context &context, const Scan &scan, const cw_volume &like, Truth
 
 Json tally(const std::vector<SimulatedScan> &simulations) {
   const int n = static_cast<int>(simulations.size());
-  int moved = 0, flipped = 0, monotone = 0, folded_scans = 0, wrong = 0, known = 0, reached = 0;
+  int moved = 0, flipped = 0, carried = 0, monotone = 0, folded_scans = 0, wrong = 0, known = 0, reached = 0;
   size_t folded = 0;
   double inverse = 0, largest = 0;
   std::vector<double> shift, of_margin, cycle, mean, farthest, composition, agreement, strain;
@@ -82,6 +82,7 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
     const size_t voxels = s.record.at("folded_voxels").get<size_t>();
     folded += voxels;
     folded_scans += voxels > 0;
+    carried += voxels == 0 && s.flipped();
     inverse = std::max(inverse, s.record.at("inverse_error_mm").get<double>());
     farthest.push_back(s.record.at("largest_displacement_mm").get<double>());
     largest = std::max(largest, farthest.back());
@@ -98,6 +99,7 @@ Json tally(const std::vector<SimulatedScan> &simulations) {
     return json;
   json["moved"] = double(moved) / n;
   json["flipped"] = double(flipped) / n;
+  json["carried"] = double(carried) / n;  // over the boundary, without a fold
   if (known == n) {
     json["margin"] = *simulations[0].margin();
     json["margin_reached"] = double(reached) / n;

@@ -1,8 +1,10 @@
 // counterwarp group: what the simulations of held-out scans have in common.
 #include <cmath>
 
+#include "effects.h"
 #include "evaluation.h"
 #include "proof.h"
+#include "verdict.h"
 #include "wording.h"
 
 namespace program {
@@ -87,6 +89,23 @@ void write_regions(Context &context, const GroupRequest &request,
   write_tsv(out / "regions.tsv", table);
 }
 
+// What each effect of a cohort with several does to the logit, and where log J lies.
+void write_effects(Context &context, const cw_model &model, const std::string &table,
+                   const std::vector<SimulatedScan> *const pairs[2], const Path &out, Json &json) {
+  Rows rows;
+  for (int d = 0; d < 2; d++) {
+    const Json shares = effect_shares(context, model, table, *pairs[d], rows);
+    if (!shares.is_null())
+      json["effects"][directions[d]] = shares;
+  }
+  if (rows.rows.empty())
+    return;
+  write_tsv(out / "effects.tsv", rows);
+  json["files"]["effects.tsv"] =
+      "each effect alone: its shift of the logit and share of it, and the share of |log J| in its mask; mask_share is "
+      "that of a map that knows nothing";
+}
+
 void append(Rows &all, const Rows &more) {
   all.columns = more.columns;
   all.rows.insert(all.rows.end(), more.rows.begin(), more.rows.end());
@@ -158,7 +177,24 @@ void run_group(Context &context, const GroupRequest &request) {
     write_regions(context, request, pairs, out, json);
     json["atlas"] = Path(request.atlas).filename().string();
   }
-  write_tsv(out / "proof.tsv", proof_rows(json["directions"], json.value("transfer", Json())));
+  Model model(context);
+  const Json accuracy = held_out_accuracy(inject, remove);
+  Json exchange;
+  if (find_model(context, request.model, used[0], model)) {
+    Rows rows;
+    exchange = exchange_shapes(context, *model, inject, remove, request.exchange, rows);
+    if (!exchange.is_null()) {
+      write_tsv(out / "exchange.tsv", rows);
+      json["files"]["exchange.tsv"] = "each scan's logit in the shape of a scan of its own group and of the other";
+    }
+    write_effects(context, *model, request.cohort, pairs, out, json);
+  }
+  json["accuracy"] = accuracy;
+  json["exchange"] = exchange;
+  json["verdict"] = verdict_of(accuracy, json["directions"], exchange);
+  Rows proof = proof_rows(json["directions"], json.value("transfer", Json()));
+  add_verdict_rows(accuracy, exchange, proof);
+  write_tsv(out / "proof.tsv", proof);
   json["files"]["proof.tsv"] = "what speaks for the simulator or against it where no truth is known";
   if (!request.others.empty()) {
     write_tsv(out / "stability.tsv", stability_rows(context, out, request.others));
@@ -175,6 +211,7 @@ void run_group(Context &context, const GroupRequest &request) {
                   std::to_string(t["folded_voxels"].get<size_t>()) + " folded voxels.");
     }
   context.say("Wrote " + out.string());
+  context.say(json["verdict"]["sentence"].get<std::string>());
 }
 
 void add_group(Program &program) {
@@ -197,6 +234,16 @@ void add_group(Program &program) {
       ->capture_default_str();
   command->add_option("--second", request->second,
                       "A second classifier, trained apart: does what moves the first move this one?");
+  command->add_option("--model", request->model,
+                      "The simulator, or its classifier, if the simulator is no longer where `simulate` found it: for "
+                      "the verdict, and for effects alone");
+  command
+      ->add_option(
+          "--exchange", request->exchange,
+          "Scans of each group that are looked at in each other's shape: how much of what the classifier reads "
+          "a warp can change; 0: none")
+      ->check(CLI::Range(0, 10000))
+      ->capture_default_str();
   command->add_option(
       "--other", request->others,
       "Folder of a group made with another seed of the simulator, once or more: are the maps the same?");

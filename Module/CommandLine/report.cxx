@@ -96,6 +96,8 @@ void run_report(Context &context, const ReportRequest &request) {
   data["simulated"] = !sources.simulations.empty();
   data["sanity"] = sources.sanity;
   data["saliency"] = saliency_part(context, request, sources.sanity);
+  data["answer"] = sources.group.is_object() ? sources.group.value("verdict", Json()) : Json();
+  data["effects"] = sources.group.is_object() ? sources.group.value("effects", Json()) : Json();
   data["verdict"] = sources.simulations.empty() ? Json::array() : verdict_part(sources);
   for (const Json &item : sanity_verdict(sources.sanity))
     data["verdict"].push_back(item);

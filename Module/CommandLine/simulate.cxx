@@ -84,6 +84,7 @@ Json side_car(const SimulateRequest &request, const cw_model &model, const std::
                    {"logjacobian", names.log_jacobian}};
   json["transform_lps"] = transform ? affine_json(*transform) : Json();
   json["model"] = Path(request.model).filename().string();
+  json["model_file"] = relative_to(request.out, request.model);
   json["model_fingerprint"] = model_print;
   json["model_grid"] = grid_json(model.preprocessing.grid);
   json["versions"] = {{"counterwarp", cw_version()}};

@@ -8,6 +8,7 @@
 #include "counterwarp/warp.h"
 #include "scans.h"
 #include "training.h"
+#include "verdict.h"
 
 namespace program {
 
@@ -205,6 +206,24 @@ Json figures(Context &context, const cw_model &model, const Classifiers &classif
   return json;
 }
 
+// Held-out scans as the classifiers' mean logit tells them apart.
+cw_summary held_out_figure(Context &context, const Classifiers &classifiers, const cw_dataset &dataset,
+                           const std::vector<int> &rows) {
+  int count[2] = {0, 0}, right[2] = {0, 0};
+  for (const int row : rows) {
+    const float *input = dataset.samples + row * cw_grid_samples(&dataset.preprocessing.grid);
+    double sum = 0;
+    for (const Model &model : classifiers.models) {
+      float logit;
+      context.check(cw_model_logits(context, model.get(), input, 1, &logit));
+      sum += logit;
+    }
+    count[dataset.label[row]]++;
+    right[dataset.label[row]] += dataset.label[row] ? sum > 0 : sum <= 0;
+  }
+  return cw_balanced_proportion(right[0], count[0], right[1], count[1]);
+}
+
 }  // namespace
 
 void run_train_simulator(Context &context, const SimulatorRequest &request) {
@@ -227,6 +246,13 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
 
   Dataset dataset(context);
   context.check(cw_dataset_load(context, table.get(), &classifiers.preprocessing(), cw_nifti_read, dataset.get()));
+  if (no_better_than_chance(held_out_figure(context, classifiers, *dataset, division.held_out))) {
+    context.warn(
+        "the classifier tells the held-out scans apart no better than chance: there is nothing that a warp could "
+        "explain, and `group` will say so.");
+    if (!request.margin)
+      options.margin = 1;  // its own logits give none
+  }
   context.say("Training a simulator at " + std::to_string(size) + "^3: " + std::to_string(division.train.size()) +
               " scans to train on, " + std::to_string(division.validation.size()) + " to decide when to stop, " +
               std::to_string(division.held_out.size()) + " held out.");

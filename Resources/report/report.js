@@ -98,6 +98,8 @@
     const node = section("What the results say");
     const list = make("ul", { class: "verdict" });
     const word = { good: "holds", poor: "caution", open: "open" };
+    if (data.answer)
+      node.append(make("p", { class: "answer " + data.answer.state, text: data.answer.sentence }));
     for (const item of data.verdict)
       list.append(make("li", {}, make("span", { class: "state " + item.state, text: word[item.state] }),
         make("span", { text: item.text })));
@@ -205,11 +207,21 @@
       "Held-out scans; in brackets the 95 % interval. No truth is needed for these figures, and each of them can come out badly.");
     const figures = [...new Set(data.proof.map((r) => r.figure))];
     const cell = (figure, direction) => {
-      const r = data.proof.find((row) => row.figure === figure && row.direction === direction);
+      const r = data.proof.find((row) => row.figure === figure && (row.direction === direction || (row.direction === "both" && direction === "inject")));
       return r ? plain(r.value) + (known(r.low) ? " (" + plain(r.low) + " to " + plain(r.high) + ")" : "") : "n/a";
     };
     node.append(table(["", names.inject, names.remove, "What it means"], figures.map((f) => [f.replace(/_/g, " "),
       cell(f, "inject"), cell(f, "remove"), make("span", { class: "words", text: data.proof.find((r) => r.figure === f).meaning })])));
+  }
+
+  // ---- effects of a cohort with several
+  if (data.effects) {
+    const node = section("Does it follow the classifier?",
+      "What each effect of the cohort alone does to the logit, and where |log J| lies; in brackets the 95 % interval. The two shares must agree; a map that knows nothing would have the masks' own shares.");
+    const interval = (s) => plain(s.mean) + (known(s.low) ? " (" + plain(s.low) + " to " + plain(s.high) + ")" : "");
+    const rows = Object.entries(data.effects).flatMap(([direction, list]) => list.map((e) => [names[direction], e.effect.replace("effect", "effect "),
+      interval(e.logit_shift), interval(e.logit_share), interval(e.map_share), plain(e.mask_share.mean), { good: "follows", poor: "does not follow", open: "undecided" }[e.state]]));
+    node.append(table(["", "", "Logit shift alone", "Share of the logit", "Share of |log J|", "Share of the masks", ""], rows));
   }
 
   // ---- regions

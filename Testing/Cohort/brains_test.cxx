@@ -138,12 +138,13 @@ TEST_F(Brains, TheTruthIsWhatWasDone) {
   options.size = 96;
   options.field_of_view = 96;  // 1 mm voxels, so that differences on the grid are close to derivatives
   options.effect_count = 1;
-  options.effects[0] = {{37, 38}, .15, .35};
+  options.effects[0] = {{37, 38}, .15, .35, false};
   ASSERT_OK(CreateInner());
   for (const int index : {1, 2}) {
     Volume pullback(context), place(context), jacobian(context), warped(context);
     Subject sick(context), well(context);
-    const cw_subject_variant with = {false, true, &pullback, &place}, without = {true, true, nullptr, nullptr};
+    const cw_subject_variant with = {false, true, &pullback, &place, false, 0},
+                             without = {true, true, nullptr, nullptr, false, 0};
     ASSERT_OK(cw_brains_subject(context, inner, index, &with, &sick));
     ASSERT_OK(cw_brains_subject(context, inner, index, &without, &well));
     double total_before = 0, total_after = 0;
@@ -182,14 +183,14 @@ TEST_F(Brains, TheTruthIsWhatWasDone) {
 // Structures that touch take from each other; doses are chosen against it.
 TEST_F(Brains, NeighboursAndGrowth) {
   options.effect_count = 1;
-  options.effects[0] = {{37, 41}, .25, .25};  // hippocampus and amygdala of one side
+  options.effects[0] = {{37, 41}, .25, .25, false};  // hippocampus and amygdala of one side
   options.size = 96;
   options.field_of_view = 96;
   ASSERT_OK(CreateInner());
   const auto losses = [&](int first, int second, double out[2]) {
     Volume pullback(context), place(context);
     Subject s(context);
-    const cw_subject_variant variant = {false, true, &pullback, &place};
+    const cw_subject_variant variant = {false, true, &pullback, &place, false, 0};
     ASSERT_OK(cw_brains_subject(context, inner, 1, &variant, &s));
     int label[2] = {first, second};
     for (int l = 0; l < 2 && label[l]; l++) {
@@ -202,7 +203,7 @@ TEST_F(Brains, NeighboursAndGrowth) {
   losses(37, 41, loss);
   EXPECT_NEAR(loss[0], .25, .02);
   EXPECT_NEAR(loss[1], .25, .02);
-  options.effects[0] = {{77}, -.3, -.3};  // a thalamus that grows
+  options.effects[0] = {{77}, -.3, -.3, false};  // a thalamus that grows
   ASSERT_OK(CreateInner());
   losses(77, 0, loss);
   EXPECT_NEAR(loss[0], -.3, .01);
@@ -210,7 +211,7 @@ TEST_F(Brains, NeighboursAndGrowth) {
 
 TEST_F(Brains, VentriclesGrow) {
   options.effect_count = 1;
-  options.effects[0] = {{-1}, -.4, -.2};
+  options.effects[0] = {{-1}, -.4, -.2, false};
   options.size = 64;
   ASSERT_OK(cw_cohort_create(context, &options, &cohort));
   Subject s(context);

@@ -30,31 +30,32 @@ TEST_F(Phantom, RefusesOptionsThatCannotBe) {
       {[](auto &o) { o.effect_count = 5; }, "5 effects"},
       {[](auto &o) { o.effect_count = 1; }, "no label"},
       {[](auto &o) {
-         o.effect_count = 1, o.effects[0] = {{-3}, .1, .2};
+         o.effect_count = 1, o.effects[0] = {{-3}, .1, .2, false};
        },
        "label -3"},
       {[](auto &o) {
-         o.effect_count = 1, o.effects[0] = {{37}, .3, .2};
+         o.effect_count = 1, o.effects[0] = {{37}, .3, .2, false};
        },
        "0.3 .. 0.2"},
       {[](auto &o) {
-         o.effect_count = 1, o.effects[0] = {{37}, .3, 1};
+         o.effect_count = 1, o.effects[0] = {{37}, .3, 1, false};
        },
        "0.3 .. 1"},
       {[](auto &o) {
-         o.effect_count = 1, o.effects[0] = {{37}, NAN, .2};
+         o.effect_count = 1, o.effects[0] = {{37}, NAN, .2, false};
        },
        "nan"},
       {[](auto &o) {
-         o.effect_count = 1, o.effects[0] = {{99}, .1, .2};
+         o.effect_count = 1, o.effects[0] = {{99}, .1, .2, false};
        },
        "label 99 is not in the atlas"},
       {[](auto &o) {
-         o.effect_count = 1, o.effects[0] = {{37, 37}, .1, .2};
+         o.effect_count = 1, o.effects[0] = {{37, 37}, .1, .2, false};
        },
        "twice"},
       {[](auto &o) {
-         o.effect_count = 2, o.effects[0] = {{37}, .1, .2}, o.effects[1] = {{38}, .1, .2}, o.field_of_view = 32;
+         o.effect_count = 2, o.effects[0] = {{37}, .1, .2, false}, o.effects[1] = {{38}, .1, .2, false},
+         o.field_of_view = 32;
        },
        "label 38 lies outside"},
   };
@@ -127,8 +128,8 @@ TEST_F(Phantom, SubjectsDependOnSeedAndIndexAlone) {
 
 TEST_F(Phantom, EveryAllocationMayFail) {
   options.effect_count = 2;
-  options.effects[0] = {{37}, .1, .3};
-  options.effects[1] = {{-1}, -.3, -.1};
+  options.effects[0] = {{37}, .1, .3, false};
+  options.effects[1] = {{-1}, -.3, -.1, false};
   options.field_of_view = 150;  // the coarser template grid
   for (const cw_cohort_kind kind : {CW_COHORT_SPHERES, CW_COHORT_BRAINS}) {
     options.kind = kind;
@@ -200,8 +201,8 @@ TEST_F(Phantom, SpheresShrinkOneBlob) {
 
 TEST_F(Phantom, EveryEffectHasItsOwnMaskAndSign) {
   options.effect_count = 2;
-  options.effects[0] = {{37}, .2, .4};
-  options.effects[1] = {{-1}, -.4, -.2};
+  options.effects[0] = {{37}, .2, .4, false};
+  options.effects[1] = {{-1}, -.4, -.2, false};
   options.variability = 0.01;
   options.field_of_view = 96;
   ASSERT_OK(Create());
@@ -235,10 +236,71 @@ TEST_F(Phantom, EveryEffectHasItsOwnMaskAndSign) {
   }
 }
 
+// One effect alone: the same head, and nothing but that effect; none: the control's own scan, the patient before it
+// fell ill.  An effect of brightness darkens its region and moves nothing.
+TEST_F(Phantom, EachEffectAlone) {
+  options.effect_count = 2;
+  options.effects[0] = {{37}, .2, .4, false};
+  options.effects[1] = {{38}, .3, .3, true};
+  options.field_of_view = 96;
+  options.variability = 0.5;
+  ASSERT_OK(Create());
+  for (int index = 0; index < 2; index++) {
+    Subject all(context), none(context), warped(context), darker(context);
+    ASSERT_OK(cw_cohort_subject(context, cohort, index, &all));
+    ASSERT_OK(cw_cohort_subject_alone(context, cohort, index, -1, &none));
+    ASSERT_OK(cw_cohort_subject_alone(context, cohort, index, 0, &warped));
+    ASSERT_OK(cw_cohort_subject_alone(context, cohort, index, 1, &darker));
+    if (index == 0) {
+      EXPECT_EQ(values(all.image), values(none.image));
+    } else {
+      EXPECT_NE(values(all.image), values(none.image));
+    }
+    size_t dark = 0, changed = 0;
+    double kept = 0;
+    for (size_t v = 0; v < 32768; v++) {
+      const double step = darker.image.data[v] - none.image.data[v];
+      if (all.effect_mask[1].data[v] != 0 && none.image.data[v] > 0.3) {
+        dark++;
+        kept += darker.image.data[v] / none.image.data[v];
+      } else if (std::fabs(step) > 0.05) {
+        changed++;
+      }
+      EXPECT_LT(step, 1e-6) << "nothing gets brighter";
+      ASSERT_EQ(darker.truth_logjac.data[v], 0) << "and nothing moves";
+      if (all.effect_mask[0].data[v] == 0) {
+        ASSERT_NEAR(warped.truth_logjac.data[v], 0, 0.08) << "but for what the head's own shape adds";
+      }
+    }
+    ASSERT_GT(dark, 30u);
+    EXPECT_NEAR(kept / double(dark), 0.75, 0.06) << "30 % of most of each voxel";
+    EXPECT_LT(changed, dark) << "but for the region's rim";
+    EXPECT_GT(*std::max_element(warped.truth_logjac.data, warped.truth_logjac.data + 32768), 0.1);
+    if (index == 0) {
+      EXPECT_EQ(values(warped.truth_logjac), values(all.truth_logjac)) << "controls: the average";
+    }
+    EXPECT_NE(values(warped.image), values(none.image));
+  }
+  Subject s(context);
+  EXPECT_EQ(cw_cohort_subject_alone(context, cohort, 1, 2, &s), CW_ERROR_ARGUMENT);
+  Says({"effect 2", "-1 to 1"});
+  EXPECT_EQ(cw_cohort_subject_alone(context, cohort, 1, -2, &s), CW_ERROR_ARGUMENT);
+
+  options.kind = CW_COHORT_SPHERES;
+  ASSERT_OK(Create());
+  Subject all(context), none(context), alone(context);
+  ASSERT_OK(cw_cohort_subject(context, cohort, 1, &all));
+  ASSERT_OK(cw_cohort_subject_alone(context, cohort, 1, -1, &none));
+  ASSERT_OK(cw_cohort_subject_alone(context, cohort, 1, 0, &alone));
+  EXPECT_EQ(values(all.image), values(alone.image));
+  EXPECT_NE(values(all.image), values(none.image));
+  EXPECT_EQ(cw_cohort_subject_alone(context, cohort, 1, 1, &s), CW_ERROR_ARGUMENT);
+}
+
 // The centre of mass of log J > 0.1 lies on the label's place in the world: index order and LPS are kept apart.
 TEST_F(Phantom, TheEffectLiesWhereTheLabelIs) {
   options.effect_count = 1;
-  options.effects[0] = {{37}, .2, .4};
+  options.effects[0] = {{37}, .2, .4, false};
   options.field_of_view = 96;
   options.variability = 0.01;
   ASSERT_OK(Create());

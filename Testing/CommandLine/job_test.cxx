@@ -95,7 +95,9 @@ void expect_page(const Path &file) {
   }
   EXPECT_EQ(data["maps"]["directions"].size(), 2u);
   EXPECT_GE(data["curves"]["classifier"]["rows"].size(), 1u);
-  EXPECT_EQ(data["proof"].size(), 28u) << "fourteen figures, two directions";
+  EXPECT_EQ(data["proof"].size(), 30u) << "fourteen figures, two directions, and two of both";
+  EXPECT_FALSE(data["answer"]["sentence"].get<std::string>().empty());
+  EXPECT_TRUE(data["effects"].is_null()) << "spheres have one effect";
   EXPECT_GE(data["curves"]["simulator"]["rows"].size(), 1u);
 }
 
@@ -222,8 +224,9 @@ TEST(Job, FromNothingToThePage) {
   write_file(
       folder / "names.txt",
       "# No. Label R G B A\n0 Unknown 0 0 0 0\n17 Left-Hippocampus 220 216 20 0\n53 Right-Hippocampus 1 2 3 0\n");
-  job.done({"group", "--simulations", out, "--cohort", job.table, "--atlas", folder.name("atlas.nii.gz"), "--labels",
-            folder.name("names.txt"), "--second", folder.name("second.onnx"), "--out", folder.name("group")});
+  const Outcome grouped = job.done({"group", "--simulations", out, "--cohort", job.table, "--atlas",
+                                    folder.name("atlas.nii.gz"), "--labels", folder.name("names.txt"), "--second",
+                                    folder.name("second.onnx"), "--out", folder.name("group")});
   for (const char *name :
        {"group_desc-inject_mean.nii.gz", "group_desc-inject_t.nii.gz", "group_desc-remove_mean.nii.gz",
         "group_desc-remove_t.nii.gz", "scans.tsv", "scores.tsv", "transfer.tsv", "group.json"})
@@ -248,15 +251,27 @@ TEST(Job, FromNothingToThePage) {
   std::set<std::string> figures;
   for (const auto &row : rows_of(folder / "group/proof.tsv")) {
     figures.insert(row["figure"]);
+    EXPECT_NE(row["meaning"], "");
+    if (row["direction"] == "both")  // of four scans nothing may be sure
+      continue;
     EXPECT_EQ(row["n"], "2");
     EXPECT_LE(std::stod(row["low_95"].get<std::string>()), std::stod(row["value"].get<std::string>())) << row.dump();
     EXPECT_GE(std::stod(row["high_95"].get<std::string>()), std::stod(row["value"].get<std::string>())) << row.dump();
-    EXPECT_NE(row["meaning"], "");
   }
-  for (const char *name : {"moved", "flipped", "margin_reached", "shift_of_margin", "monotone", "second_moved",
-                           "second_flipped", "cycle_error", "composition_error_mm", "folded_scans",
-                           "agreement_of_directions", "mean_displacement_mm", "largest_displacement_mm", "strain"})
+  for (const char *name :
+       {"balanced_accuracy", "shape_share", "moved", "flipped", "margin_reached", "shift_of_margin", "monotone",
+        "second_moved", "second_flipped", "cycle_error", "composition_error_mm", "folded_scans",
+        "agreement_of_directions", "mean_displacement_mm", "largest_displacement_mm", "strain"})
     EXPECT_TRUE(figures.count(name)) << name;
+  // The verdict closes the run, whatever it is.
+  const auto verdict = json_of(folder / "group/group.json")["verdict"];
+  EXPECT_NE(grouped.err.find(verdict["sentence"].get<std::string>()), std::string::npos) << grouped.err;
+  EXPECT_NE(verdict["verdict"], "explains") << "two scans of each group prove nothing";
+  EXPECT_EQ(rows_of(folder / "group/exchange.tsv").size(), 4u);
+  const Outcome stranger =
+      run({"group", "--simulations", out, "--cohort", job.table, "--out", folder.name("strange"), "--model", pair});
+  EXPECT_EQ(stranger.code, 1);
+  EXPECT_NE(stranger.err.find("is not the simulator"), std::string::npos) << stranger.err;
   const auto stability = rows_of(folder / "again/stability.tsv");
   ASSERT_EQ(stability.size(), 2u);
   for (const auto &row : stability)
@@ -271,6 +286,50 @@ TEST(Job, FromNothingToThePage) {
   const Outcome full =
       run_shell("\"$CW\" classify --model '" + job.classifier + "' '" + scan.string() + "' > /dev/full");
   EXPECT_EQ(full.code, 1) << full.err;
+}
+
+// Two effects and what each does alone: a warp's, and one of brightness.
+TEST(Job, EffectsAlone) {
+  if (!std::filesystem::exists("/usr/share/mricron/templates/aal.nii.gz"))
+    GTEST_SKIP() << "mricron-data is not installed";
+  Job job;
+  job.done({"cohort", "--kind", "brains", "--subjects", "4", "--effect", "Hippocampus", "--brightness",
+            "Lingual:30..40", "--alone", "--out", job.folder.name("cohort")});
+  const auto rows = rows_of(job.table);
+  ASSERT_EQ(rows.size(), 8u);
+  for (const auto &row : rows)
+    for (const char *column : {"alone_none", "alone_effect1", "alone_effect2", "truth_effect1", "truth_effect2"})
+      EXPECT_TRUE(std::filesystem::exists(job.folder / "cohort" / row[column])) << row.dump();
+  job.train(job.classifier, "1");
+  job.done({"train-simulator", "--cohort", job.table, "--classifier", job.classifier, "--out", job.simulator, "--steps",
+            "1", "--batch", "2", "--margin", "1"});
+  const std::string out = job.folder.name("simulations");
+  job.simulate("inject", out, {"--cohort", job.table, "--held-out-only", "--group", "control"});
+  job.simulate("remove", out, {"--cohort", job.table, "--held-out-only", "--group", "patient"});
+  job.done(
+      {"group", "--simulations", out, "--cohort", job.table, "--out", job.folder.name("group"), "--exchange", "0"});
+  const auto effects = rows_of(job.folder / "group/effects.tsv");
+  ASSERT_EQ(effects.size(), 4u) << "two effects, two directions";
+  for (int d = 0; d < 2; d++) {
+    double share[3] = {0, 0, 0};
+    for (int e = 0; e < 2; e++) {
+      const auto &row = effects[2 * d + e];
+      EXPECT_EQ(row["direction"], d ? "remove" : "inject");
+      int k = 0;
+      for (const char *column : {"logit_share", "map_share", "mask_share"})
+        share[k++] += std::stod(row[column].get<std::string>());
+    }
+    for (const double sum : share)
+      EXPECT_NEAR(sum, 1, 2e-3);
+  }
+  const auto group = json_of(job.folder / "group/group.json");
+  EXPECT_TRUE(group["exchange"].is_null());
+  EXPECT_EQ(group["effects"]["inject"].size(), 2u);
+  // Nothing moves: there is no log J to know.
+  job.done({"cohort", "--kind", "brains", "--subjects", "1", "--brightness", "Hippocampus", "--out",
+            job.folder.name("darker")});
+  for (const auto &row : rows_of(job.folder / "darker/participants.tsv"))
+    EXPECT_EQ(row["truth_logjac"], "n/a");
 }
 
 // A cohort without truth columns is the normal case; a table of other people asks for a fold of its own.

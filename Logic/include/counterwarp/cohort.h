@@ -117,6 +117,7 @@ typedef struct cw_effect {
   int labels[8];    /* atlas labels that change; label 0 entries are unused.  label -1: the ventricles */
   double low, high; /* relative loss of volume, e.g. 0.15 .. 0.35, drawn for each subject and label; negative: growth;
                        -1 .. 0.6 */
+  bool brightness;  /* loss of brightness instead: nothing moves, and no warp undoes it */
 } cw_effect;
 
 typedef struct cw_cohort_options {
@@ -139,7 +140,7 @@ typedef struct cw_subject {
   cw_volume truth_logjac;   /* log J of the disease-only pull-back, > 0 where tissue shrank */
   cw_volume truth_mask;     /* 1 where |log J| > 0.05 */
   cw_volume truth_region;   /* 1 where maps are scored */
-  cw_volume effect_mask[4]; /* brains with several effects: one mask each */
+  cw_volume effect_mask[4]; /* brains with several effects: one mask each; of brightness, the region itself */
   double severity;          /* relative loss of volume of the first effect, mean of its labels; 0 for controls */
 } cw_subject;
 
@@ -153,6 +154,11 @@ void cw_cohort_free(cw_context *context, cw_cohort *cohort);
 /* Subject `index` (0 .. 2 * subjects - 1; odd ones are patients); deterministic from seed and index alone.  Several
  * threads may call it on one cohort, each with a context of its own. */
 cw_status cw_cohort_subject(cw_context *context, const cw_cohort *cohort, int index, cw_subject *subject);
+/* The same subject with one of its effects alone (0 .. effect_count - 1; spheres have one), or none (-1): the same
+ * head, contrast, bias field and noise.  A control gets the effect at average severity.  truth_*: of that effect, for
+ * none of all; without effect masks.  CW_ERROR_ARGUMENT for an effect that is not there. */
+cw_status cw_cohort_subject_alone(cw_context *context, const cw_cohort *cohort, int index, int effect,
+                                  cw_subject *subject);
 void cw_subject_free(cw_context *context, cw_subject *subject);
 
 #ifdef __cplusplus

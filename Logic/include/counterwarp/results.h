@@ -117,6 +117,28 @@ typedef struct cw_summary {
 cw_summary cw_summarize(const double *values, int count);
 /* A share of `count`: mean, and Wilson's 95 % score interval (1927); sd is NaN.  All NaN for a count of 0. */
 cw_summary cw_proportion(int successes, int count);
+/* Half the sum of two such shares, as balanced accuracy is: interval from theirs (Zou and Donner, Statistics in
+ * Medicine 2008); count is the sum of counts. */
+cw_summary cw_balanced_proportion(int successes_a, int count_a, int successes_b, int count_b);
+/* Ratio of the means of paired values and its 95 % interval by Fieller's theorem (1954); sd is NaN, and so are the
+ * bounds where the denominator's mean cannot be told from 0. */
+cw_summary cw_ratio_of_means(const double *numerator, const double *denominator, int count);
+
+/* How a scan looks to the model's classifier in another's shape: its own tissue, warped to a fellow of its own group
+ * (logit[0]) and to a scan of the other group (logit[1]), both by cw_match, so that resampling is the same in both.
+ * Inputs on the model's grid.  Errors: those of cw_match and cw_model_logits. */
+cw_status cw_exchange_shape(cw_context *context, const cw_model *model, const float *scan, const float *fellow,
+                            const float *other, float logit[2]);
+
+/* What tells the groups apart, shape or tissue.  logits[i][tissue][shape] of pair i (0 control, 1 patient): with tissue
+ * of one group and shape of the other.  The two main effects add up to the whole,
+ *   logits[1][1] - logits[0][0] = shape + tissue,
+ * shape = (P in P - P in C + C in P - C in C) / 2, and share is shape over the whole, of means, as cw_ratio_of_means.
+ */
+typedef struct cw_exchange {
+  cw_summary shape, tissue, share;
+} cw_exchange;
+cw_status cw_exchange_summarize(cw_context *context, const double (*logits)[2][2], int count, cw_exchange *exchange);
 
 /* 0.5 (sensitivity + specificity) of logits (> 0: patient) for labels 0/1.  A group without scans is left out of the
  * mean; 0 without any scan.  A NaN logit counts as wrong. */

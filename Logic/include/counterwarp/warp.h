@@ -52,6 +52,13 @@ size_t cw_jacobian_determinant(const int size[3], const float *u, bool log_of, f
 double cw_invert_field(const int size[3], const float *u, int iterations, double tolerance, float *w, float *scratch,
                        int threads);
 
+/* The displacement u that makes moving(x + u(x)) like fixed(x): 60 small smooth warps, composed, each up the gradient
+ * of the local cross-correlation (Avants et al. 2008) in a Gaussian window of 2 voxels.  Gain and offset of either
+ * image count for nothing as long as they vary little within the window, so that a region that is only darker is left
+ * alone. u: [3][nz][ny][nx] voxels, caller's, zero at the box's faces.  Images of any scale. CW_ERROR_NUMERIC for NaN
+ * or Inf, CW_ERROR_MEMORY. */
+cw_status cw_match(cw_context *context, const int size[3], const float *fixed, const float *moving, float *u);
+
 /* ---- in physical space ---- */
 
 /* out(x) = in(x + field(x)) on in's own grid; field (mm, LPS) must be on the same grid.  out is created. */
