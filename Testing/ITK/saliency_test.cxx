@@ -79,8 +79,8 @@ TEST_F(ItkSaliency, GradientOfALinearClassifierIsItsWeights) {
 // Method, sign, layer, output and smoothing reach the core: its own calls, one after the other, give the same bits.
 TEST_F(ItkSaliency, NetworkAsTheCoreHasIt) {
   example::Network network(context, "classifier", 3);
-  cw_grid grid = fake.grid;
-  std::fill_n(grid.size, 3, network.side());
+  const double center[3] = {1, 2, -3};
+  const cw_grid grid = cw_grid_cube(network.side(), 1.4, center);
   const Folder folder;
   write_classifier(context, network.graph, grid, folder.name("classifier.onnx"));
   auto classifier = itk::CounterwarpModel::New();

@@ -120,6 +120,7 @@ class ITK_TEMPLATE_EXPORT CounterwarpAlignToModelFilter
   struct Level {
     ImageType::Pointer fixed, moving;
     PointSetType::Pointer points;
+    double voxel;  // mm
   };
   Pair MakePair(CounterwarpExecution &core, const ImageType *reference, const cw_volume &scan);
   Level MakeLevel(CounterwarpExecution &core, const Pair &pair, double voxel);

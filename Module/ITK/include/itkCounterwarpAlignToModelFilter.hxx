@@ -138,6 +138,7 @@ template <typename TInputImage>
 typename CounterwarpAlignToModelFilter<TInputImage>::Level CounterwarpAlignToModelFilter<TInputImage>::MakeLevel(
     CounterwarpExecution &core, const Pair &pair, double voxel) {
   Level level;
+  level.voxel = voxel;
   const double sigma = 0.5 * voxel;
   level.fixed = MakeSmooth(core, pair.fixed, sigma / pair.spacing);
   level.moving = MakeMoving(core, pair, sigma);
@@ -165,12 +166,13 @@ double CounterwarpAlignToModelFilter<TInputImage>::Improve(const Level &level, T
   optimizer->SetMetric(metric);
   optimizer->SetNumberOfWorkUnits(1);
   optimizer->SetScalesEstimator(scales);
+  // Steps in mm: the parameters' own norm says little about how far a matrix moves things.
   optimizer->SetDoEstimateLearningRateOnce(false);
-  optimizer->SetDoEstimateLearningRateAtEachIteration(false);
-  optimizer->SetLearningRate(2.0);
-  optimizer->SetMinimumStepLength(0.005);
+  optimizer->SetDoEstimateLearningRateAtEachIteration(true);
+  optimizer->SetMaximumStepSizeInPhysicalUnits(0.5 * level.voxel);
+  optimizer->SetMinimumStepLength(1e-4);
   optimizer->SetRelaxationFactor(0.8);
-  optimizer->SetGradientMagnitudeTolerance(1e-6);
+  optimizer->SetGradientMagnitudeTolerance(1e-9);
   optimizer->SetNumberOfIterations(iterations);
   optimizer->SetReturnBestParametersAndValue(true);
   auto *const running = optimizer.GetPointer();
