@@ -85,7 +85,10 @@ TEST(Verdict, RowsOfTheProof) {
 
 // group.json of real runs (Testing/Data/verdict/README): the same verdicts again.
 TEST(Verdict, OfRealRuns) {
-  const std::pair<const char *, const char *> runs[] = {{"hippocampi", "explains"}, {"spheres", "explains"}};
+  const std::pair<const char *, const char *> runs[] = {{"hippocampi", "explains"},
+                                                        {"spheres", "explains"},
+                                                        {"brightness", "does not explain"},
+                                                        {"shuffled", "does not explain"}};
   for (const auto &[name, verdict] : runs) {
     const Json json = program::read_json(Path(CW_TEST_DATA) / "verdict" / (std::string(name) + ".json"));
     EXPECT_EQ(program::verdict_of(json["accuracy"], json["directions"], json["exchange"])["verdict"], verdict) << name;
