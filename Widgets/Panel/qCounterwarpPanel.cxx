@@ -412,6 +412,8 @@ void qCounterwarpPanel::showVerdict() {
 }
 
 void qCounterwarpPanel::onSaliency(const qCounterwarpSaliencyPointer &saliency) {
+  if (saliency->method != method_)  // another one was chosen while this one was on its way
+    return;
   saliency_ = saliency;
   if (!saliency->problem.isEmpty())
     warn(saliency->problem);
