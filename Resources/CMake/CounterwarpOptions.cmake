@@ -28,3 +28,8 @@ if(COUNTERWARP_SANITIZE_THREADS)
 else()
   find_package(OpenMP COMPONENTS C)
 endif()
+if(NOT OpenMP_C_FOUND AND CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
+  # What OpenMP's clauses alone name.
+  target_compile_options(counterwarp_settings INTERFACE $<$<COMPILE_LANGUAGE:C>:-Wno-unused-parameter
+                                                        -Wno-unused-variable>)
+endif()
