@@ -2,13 +2,10 @@
 #include <string.h>
 
 #include "Graph/graph_internal.h"
+#include "Tensor/fingerprint.h"
 
-/* FNV-1a (Fowler, Noll, Vo), 32 bits. */
 static unsigned hash_of(const char *name) {
-  unsigned hash = 2166136261u;
-  for (; *name; name++)
-    hash = (hash ^ (unsigned char)*name) * 16777619u;
-  return hash;
+  return (unsigned)cw_fingerprint(CW_FINGERPRINT_START, name, strlen(name));
 }
 
 /* Where the name stands, or the free slot that it would take. */

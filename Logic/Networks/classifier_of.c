@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "Networks/model_check.h"
+#include "Tensor/fingerprint.h"
 
 /* A number for each image, [N,1], that stands for the direction while nodes are copied; nothing kept depends on it. */
 static cw_status stand_in(cw_context *context, cw_graph *graph, cw_value image, cw_value *direction) {
@@ -40,16 +41,8 @@ cw_status cw_model_classifier(cw_context *context, const cw_model *model, cw_gra
   return CW_OK;
 }
 
-/* FNV-1a */
-static uint64_t add_bytes(uint64_t hash, const void *bytes, size_t count) {
-  const unsigned char *b = bytes;
-  for (size_t i = 0; i < count; i++)
-    hash = (hash ^ b[i]) * UINT64_C(1099511628211);
-  return hash;
-}
-
 void cw_graph_fingerprint(const cw_graph *graph, char text[17]) {
-  uint64_t hash = UINT64_C(14695981039346656037);
+  uint64_t hash = CW_FINGERPRINT_START;
   for (int i = 0; i < cw_graph_node_count(graph); i++) {
     const cw_node_view node = cw_graph_node_at(graph, i);
     for (int k = 0; k < node.input_count; k++) {
@@ -57,8 +50,8 @@ void cw_graph_fingerprint(const cw_graph *graph, char text[17]) {
       if (!data)
         continue;
       const cw_shape *shape = cw_value_shape(graph, node.inputs[k]);
-      hash = add_bytes(hash, shape->d, (size_t)shape->rank * sizeof *shape->d);
-      hash = add_bytes(hash, data, (size_t)cw_shape_elements(shape, 1) * sizeof *data);
+      hash = cw_fingerprint(hash, shape->d, (size_t)shape->rank * sizeof *shape->d);
+      hash = cw_fingerprint(hash, data, (size_t)cw_shape_elements(shape, 1) * sizeof *data);
     }
   }
   snprintf(text, 17, "%016llx", (unsigned long long)hash);

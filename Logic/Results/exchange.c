@@ -1,6 +1,7 @@
 /* What tells the groups apart, shape or tissue: scans in each other's shape. */
 #include "counterwarp/results.h"
 #include "counterwarp/warp.h"
+#include "Tensor/part.h"
 
 static cw_status logit_in_shape(cw_context *context, const cw_model *model, const float *scan, const float *shape,
                                 float *memory, float *logit) {
@@ -12,14 +13,20 @@ static cw_status logit_in_shape(cw_context *context, const cw_model *model, cons
   return cw_model_logits(context, model, warped, 1, logit);
 }
 
+static cw_status both_shapes(cw_context *context, const cw_model *model, const float *scan, const float *const shape[2],
+                             float *memory, float logit[2]) {
+  for (int i = 0; i < 2; i++)
+    CW_TRY_PART(context, "matching shapes", 0.5 * i, 0.5 * (i + 1),
+                logit_in_shape(context, model, scan, shape[i], memory, &logit[i]));
+  return CW_OK;
+}
+
 cw_status cw_exchange_shape(cw_context *context, const cw_model *model, const float *scan, const float *fellow,
                             const float *other, float logit[2]) {
   float *memory = cw_allocate(context, 4 * cw_grid_samples(&model->preprocessing.grid), sizeof *memory);
   if (!memory)
     return CW_ERROR_MEMORY;
-  cw_status status = logit_in_shape(context, model, scan, fellow, memory, &logit[0]);
-  if (status == CW_OK)
-    status = logit_in_shape(context, model, scan, other, memory, &logit[1]);
+  const cw_status status = both_shapes(context, model, scan, (const float *const[]){fellow, other}, memory, logit);
   cw_release(context, memory);
   return status;
 }

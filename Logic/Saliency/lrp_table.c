@@ -1,4 +1,6 @@
 /* Layer-wise relevance propagation: which rule a node follows. */
+#include <string.h>
+
 #include "Saliency/saliency_internal.h"
 
 static bool is_stored(const cw_saliency *s, cw_value value) {
@@ -150,18 +152,17 @@ int cw_lrp_signal(const cw_saliency *s, int index) {
   return cw_lrp_kind_of(s, index) == CW_LRP_SIGNAL ? signal_of(s, &node) : -1;
 }
 
-/* From the output back: a value is idle where every reader is, or takes it for a gate. */
-void cw_lrp_find_idle(cw_saliency *s) {
+void cw_lrp_find_idle(cw_saliency *s, bool *signal) {
+  memset(signal, 0, (size_t)cw_graph_value_count(s->graph) * sizeof *signal);
   for (int i = cw_graph_node_count(s->graph) - 1; i >= 0; i--) {
-    const cw_value value = cw_graph_node_at(s->graph, i).output;
-    bool idle = s->live[i] && value != s->logits;
-    for (int r = i + 1; r < cw_graph_node_count(s->graph) && idle; r++) {
-      const cw_node_view reader = cw_graph_node_at(s->graph, r);
-      const int signal = s->live[r] && !s->idle[r] ? cw_lrp_signal(s, r) : -1;
-      for (int k = 0; k < reader.input_count && s->live[r] && !s->idle[r]; k++)
-        idle = idle && (reader.inputs[k] != value || (signal >= 0 && k != signal));
-    }
-    s->idle[i] = idle;
+    const cw_node_view node = cw_graph_node_at(s->graph, i);
+    s->idle[i] = s->live[i] && node.output != s->logits && !signal[node.output];
+    if (!s->live[i] || s->idle[i])
+      continue;
+    const int chosen = cw_lrp_signal(s, i);
+    for (int k = 0; k < node.input_count; k++)
+      if (node.inputs[k] != CW_NONE && (chosen < 0 || k == chosen))
+        signal[node.inputs[k]] = true;
   }
 }
 

@@ -250,13 +250,14 @@ static cw_status prepare(cw_context *context, cw_saliency *s, const cw_saliency_
   s->fold = cw_allocate_zero(context, nodes, sizeof *s->fold);
   bool *marks = cw_allocate(context, values, 2 * sizeof *marks);
   const bool whole = s->requests && s->live && s->idle && s->fold && marks;
-  if (whole)
+  if (whole) {
     mark_live(s, marks, marks + values);
+    cw_lrp_find_idle(s, marks);
+  }
   cw_release(context, marks);
   if (!whole)
     return CW_ERROR_MEMORY;
   memcpy(s->requests, requests, (size_t)s->count * sizeof *requests);
-  cw_lrp_find_idle(s);
   cw_lrp_fold(s);
   s->negated = last_weighted(s);
   for (int r = 0; r < s->count; r++)

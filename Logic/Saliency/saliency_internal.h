@@ -88,8 +88,8 @@ typedef enum cw_lrp_kind {
 cw_lrp_kind cw_lrp_kind_of(const cw_saliency *saliency, int node);
 /* Which operand of a product is the signal; -1 for other nodes. */
 int cw_lrp_signal(const cw_saliency *saliency, int node);
-/* Fills idle. */
-void cw_lrp_find_idle(cw_saliency *saliency);
+/* Fills idle: nodes of which every reader is idle or takes the output for a gate.  signal: scratch, [values]. */
+void cw_lrp_find_idle(cw_saliency *saliency, bool *signal);
 /* LRP-epsilon is x dy/dx, but for epsilon: all nodes are linear piece by piece and pass through 0. */
 bool cw_lrp_is_gradient_input(const cw_saliency *saliency);
 cw_status cw_lrp_check(cw_context *context, const cw_saliency *saliency, const cw_saliency_request *request);

@@ -72,14 +72,19 @@ static cw_status build(search *s) {
   return cw_plan_create(c, s->graph, &o, &s->plan);
 }
 
-/* Runs scans first .. first + n - 1 of the list with a factor of the field. */
-static void forward(const search *s, int first, int n, double gain) {
+/* Copies scans first .. first + n - 1 of the list to a batch; the first of them where it is longer. */
+static void load(const search *s, int first, int n, float *to) {
   const size_t samples = cw_grid_samples(&s->request->dataset->preprocessing.grid);
+  for (int i = 0; i < s->request->batch; i++)
+    memcpy(to + (size_t)i * samples, s->request->dataset->samples + (size_t)s->scan[first + (i < n ? i : 0)] * samples,
+           samples * sizeof(float));
+}
+
+/* The logits of these scans with a factor of the field. */
+static void forward(const search *s, int first, int n, double gain) {
+  load(s, first, n, cw_plan_data(s->plan, s->image));
   for (int i = 0; i < s->request->batch; i++) {
-    const int at = first + (i < n ? i : 0);
-    memcpy(cw_plan_data(s->plan, s->image) + (size_t)i * samples,
-           s->request->dataset->samples + (size_t)s->scan[at] * samples, samples * sizeof(float));
-    cw_plan_data(s->plan, s->direction)[i] = (float)s->side[at];
+    cw_plan_data(s->plan, s->direction)[i] = (float)s->side[first + (i < n ? i : 0)];
     cw_plan_data(s->plan, s->gain)[i] = (float)gain;
   }
   cw_plan_forward(s->plan);
@@ -87,38 +92,37 @@ static void forward(const search *s, int first, int n, double gain) {
 
 /* ---- scans ---- */
 
-/* Scans of the list whose place is taken at first; all are classified, then those beyond MOST_SCANS are dropped. */
+static cw_status allocate(search *s, size_t total) {
+  s->scan = cw_allocate(s->context, total, sizeof(int));
+  s->side = cw_allocate(s->context, total, sizeof(double));
+  s->need = cw_allocate(s->context, total, sizeof(double));
+  s->last = cw_allocate_zero(s->context, total, sizeof(double));
+  s->before = cw_allocate(s->context, total * (size_t)s->logits, sizeof(float));
+  return s->scan && s->side && s->need && s->last && s->before ? CW_OK : CW_ERROR_MEMORY;
+}
+
+/* Scans kept back, then training scans until there are MOST_SCANS of each direction.  The list is written over from its
+ * front, behind what a batch still reads. */
 static cw_status choose_scans(search *s) {
-  const cw_split *split = s->request->split;
-  const int total = split->validation_count + split->train_count, batch = s->request->batch;
-  s->scan = cw_allocate(s->context, (size_t)total, sizeof(int));
-  s->side = cw_allocate(s->context, (size_t)total, sizeof(double));
-  s->need = cw_allocate(s->context, (size_t)total, sizeof(double));
-  s->last = cw_allocate_zero(s->context, (size_t)total, sizeof(double));
-  s->before = cw_allocate(s->context, (size_t)total * (size_t)s->logits, sizeof(float));
-  if (!s->scan || !s->side || !s->need || !s->last || !s->before)
-    return CW_ERROR_MEMORY;
-  for (int i = 0; i < total; i++) {
-    s->scan[i] = i < split->validation_count ? split->validation[i] : split->train[i - split->validation_count];
-    s->side[i] = 1;
-  }
+  const cw_gain_request *q = s->request;
+  const int kept_back = q->split->validation_count, total = kept_back + q->split->train_count;
   int trained_on[2] = {0, 0};
-  for (int i = 0; i < total; i += batch) {
-    const int n = total - i < batch ? total - i : batch;
-    forward(s, i, n, 0);
+  CW_TRY(allocate(s, (size_t)total));
+  for (int i = 0; i < total; i++)
+    s->scan[i] = i < kept_back ? q->split->validation[i] : q->split->train[i - kept_back];
+  for (int i = 0; i < total && (trained_on[0] < MOST_SCANS || trained_on[1] < MOST_SCANS); i += q->batch) {
+    const int n = total - i < q->batch ? total - i : q->batch;
+    load(s, i, n, cw_plan_data(q->plan, q->image));
+    cw_plan_forward(q->plan);
     for (int j = 0; j < n; j++) {
-      const int scan = s->scan[i + j];
-      double sum = 0;
-      for (int k = 0; k < s->logits; k++)
-        sum += cw_plan_data(s->plan, s->logit[k])[j] / s->request->margin[k].distance;
-      if (i + j >= split->validation_count && ++trained_on[sum > 0] > MOST_SCANS)
+      const double side = cw_direction_of(q->plan, q->logit, q->margin, s->logits, j);
+      if (i + j >= kept_back && ++trained_on[side < 0] > MOST_SCANS)
         continue;
-      /* Fills the front of the list, behind what this batch still reads. */
-      s->scan[s->count] = scan;
-      s->side[s->count] = sum > 0 ? -1 : 1;
-      for (int k = 0; k < s->logits; k++)
-        s->before[(size_t)s->count * s->logits + k] = cw_plan_data(s->plan, s->logit[k])[j];
+      s->scan[s->count] = s->scan[i + j];
+      s->side[s->count] = side;
       s->need[s->count] = INFINITY;
+      for (int k = 0; k < s->logits; k++)
+        s->before[(size_t)s->count * s->logits + k] = cw_plan_data(q->plan, q->logit[k])[j];
       s->count++;
     }
   }

@@ -71,3 +71,10 @@ double cw_margin_share(const cw_margin *m, double direction, double before, doub
   const double gone = direction > 0 ? after - before : before - after;
   return way > 0 ? gone / way : 1;
 }
+
+double cw_direction_of(const cw_plan *plan, const cw_value *logit, const cw_margin *margin, int logits, int n) {
+  double sum = 0;
+  for (int k = 0; k < logits; k++)
+    sum += cw_plan_data(plan, logit[k])[n] / margin[k].distance;
+  return sum > 0 ? -1 : 1;
+}

@@ -90,12 +90,8 @@ static void classify(run *r, const float *images) {
   cw_plan_forward(r->classifier);
 }
 
-/* +1 (inject) where the classifiers, each in units of its margin, together say control; -1 (remove) where patient. */
 static float direction_of(const run *r, int n) {
-  double sum = 0;
-  for (int k = 0; k < r->g.logits; k++)
-    sum += cw_plan_data(r->classifier, r->classifier_logit[k])[n] / r->margin[k].distance;
-  return sum > 0 ? -1.0f : 1.0f;
+  return (float)cw_direction_of(r->classifier, r->classifier_logit, r->margin, r->g.logits, n);
 }
 
 static cw_status choose_margins(run *r) {
@@ -435,8 +431,9 @@ static cw_status finish(run *r, const cw_graph *classifier, double gain[2], cw_g
     r->simulator = NULL;
     return CW_OK;
   }
-  const cw_gain_request request = {r->dataset, r->split, r->simulator, classifier,
-                                   r->margin,  o->field, o->squarings, o->common.batch};
+  const cw_gain_request request = {
+      r->dataset,          r->split,  r->simulator, classifier,   r->classifier,  r->classifier_image,
+      r->classifier_logit, r->margin, o->field,     o->squarings, o->common.batch};
   CW_TRY(cw_choose_gains(r->context, &request, gain));
   return cw_scale_field(r->context, r->simulator, gain, simulator);
 }

@@ -19,13 +19,6 @@ typedef struct checkpoint {
   int32_t step, best_step, stale, reserved;
 } checkpoint;
 
-uint64_t cw_fingerprint(uint64_t hash, const void *bytes, size_t count) {
-  const unsigned char *b = bytes;
-  for (size_t i = 0; i < count; i++)
-    hash = (hash ^ b[i]) * 0x100000001B3u;
-  return hash;
-}
-
 uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph) {
   for (int v = 0; v < cw_graph_value_count(graph); v++)
     if (cw_value_data(graph, v))
@@ -39,7 +32,7 @@ uint64_t cw_fingerprint_run(const cw_dataset *dataset, const cw_split *split, co
                             (double)options->steps,    (double)options->flip,  (double)options->evaluate_every,
                             (double)options->patience, (double)options->seed,  options->erase,
                             (double)dataset->count};
-  uint64_t hash = cw_fingerprint(0xCBF29CE484222325u, numbers, sizeof numbers);
+  uint64_t hash = cw_fingerprint(CW_FINGERPRINT_START, numbers, sizeof numbers);
   hash = cw_fingerprint(hash, split->train, (size_t)split->train_count * sizeof(int));
   hash = cw_fingerprint(hash, split->validation, (size_t)split->validation_count * sizeof(int));
   hash = cw_fingerprint(hash, dataset->label, (size_t)dataset->count * sizeof(int));

@@ -4,6 +4,7 @@
 
 #include "counterwarp/random.h"
 #include "counterwarp/training.h"
+#include "Tensor/fingerprint.h"
 
 /* ---- batches ---- */
 
@@ -47,13 +48,20 @@ typedef struct cw_margin_request {
  * CW_ERROR_NUMERIC for logits that are not finite, CW_ERROR_ARGUMENT for a distance below 1. */
 cw_status cw_choose_margin(cw_context *context, const cw_margin_request *request, cw_margin *margin);
 
+/* The direction for scan n of a plan's batch: 1 (inject) where the classifiers, each in units of its margin, together
+ * say control; -1 (remove) where patient. */
+double cw_direction_of(const cw_plan *plan, const cw_value *logit, const cw_margin *margin, int logits, int n);
+
 typedef struct cw_gain_request {
   const cw_dataset *dataset;
   const cw_split *split;
   const cw_graph *simulator, *classifier;
+  cw_plan *plan; /* the classifier's, inference */
+  cw_value image;
+  const cw_value *logit;
   const cw_margin *margin; /* one for each of the classifier's outputs */
   cw_field_model field;
-  int squarings, batch;
+  int squarings, batch; /* batch: the plan's */
 } cw_gain_request;
 
 /* The least factors of the field, for inject and remove, with which 98 % of the scans that the classifier puts on the
@@ -98,8 +106,6 @@ cw_status cw_trainer_resume(cw_context *context, cw_trainer *trainer);
 /* Puts the best values into the graph. */
 void cw_trainer_restore_best(cw_trainer *trainer);
 
-/* FNV-1a of bytes, for fingerprints. */
-uint64_t cw_fingerprint(uint64_t hash, const void *bytes, size_t count);
 /* Goes on over all parameters and buffers. */
 uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph);
 /* Of everything that decides a run's bits but the number of threads. */

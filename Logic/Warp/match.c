@@ -123,8 +123,11 @@ cw_status cw_match(cw_context *context, const int size[3], const float *fixed, c
   m.joined = m.step + 3 * m.samples;
   memset(u, 0, 3 * m.samples * sizeof *u);
   cw_status status = local_moments(&m, fixed, m.fixed_mean, m.fixed_variance, &m.fixed_noise);
-  for (int i = 0; i < match_steps && status == CW_OK; i++)
-    status = take_step(&m, u);
+  for (int i = 0; i < match_steps && status == CW_OK; i++) {
+    status = cw_progress(context, "matching shapes", (double)i / match_steps);
+    if (status == CW_OK)
+      status = take_step(&m, u);
+  }
   cw_release(context, memory);
   return status;
 }

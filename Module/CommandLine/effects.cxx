@@ -42,20 +42,10 @@ std::map<std::string, EffectFiles> files_of(const std::string &table_file) {
       own.mask.push_back(path(row[mask[e]]));
       whole = whole && !own.alone[e].empty() && !own.mask[e].empty();
     }
-    const std::string name = session < 0 || row[session] == "n/a" || row[session].empty() ? "" : "_" + row[session];
     if (whole)
-      files.emplace(row[participant] + name, own);
+      files.emplace(scan_id(row[participant], session < 0 || row[session] == "n/a" ? "" : row[session]), own);
   }
   return files;
-}
-
-double logit_of_image(Context &context, const cw_model &model, const Scan &scan, const std::string &image) {
-  Scan other = scan;
-  other.image = image;
-  const std::vector<float> input = network_input(context, model, other, false);
-  float logit;
-  context.check(cw_model_logits(context, &model, input.data(), 1, &logit), image);
-  return logit;
 }
 
 // Share of |log J|, and of voxels, in each mask alone.
@@ -68,8 +58,7 @@ void shares_of_map(Context &context, const SimulatedScan &simulation, const std:
   for (size_t e = 0; e < masks.size(); e++) {
     Volume mask(context);
     context.check(cw_nifti_read(context, masks[e].c_str(), mask.get()));
-    if (!cw_grid_same(&mask->grid, &map->grid, 0.01))
-      throw Failure(masks[e] + ": is not on the grid of the scan it belongs to.");
+    need_grid(*mask, *map, masks[e]);
     for (size_t v = 0; v < samples; v++)
       if (mask->data[v] != 0)
         owner[v] = owner[v] == -1 ? static_cast<int>(e) : -2;
@@ -115,12 +104,12 @@ Json effect_shares(Context &context, const cw_model &model, const std::string &t
     const SimulatedScan &s = *used[i];
     const EffectFiles &own = files.at(s.scan.id);
     context.part("Each effect alone (" + s.direction + ")", static_cast<int>(i), static_cast<int>(used.size()));
-    const double none = logit_of_image(context, model, s.scan, own.none);
+    const double none = logit_of(context, model, s.scan, own.none);
     std::vector<double> of_map, of_mask;
     shares_of_map(context, s, own.mask, of_map, of_mask);
     sum.push_back(0);
     for (size_t e = 0; e < effects; e++) {
-      shift[e].push_back(logit_of_image(context, model, s.scan, own.alone[e]) - none);
+      shift[e].push_back(logit_of(context, model, s.scan, own.alone[e]) - none);
       sum.back() += shift[e].back();
       map_share[e].push_back(of_map[e]);
       mask_share[e].push_back(of_mask[e]);

@@ -13,21 +13,21 @@ std::string yes_no(bool value) {
   return value ? "true" : "false";
 }
 
+}  // namespace
+
 void need_grid(const cw_volume &volume, const cw_volume &like, const std::string &file) {
   if (!cw_grid_same(&volume.grid, &like.grid, 0.01))
     throw Failure(file + ": is not on the grid of the scan it belongs to.");
 }
 
-float logit_of(Context &context, const Model &model, const Scan &scan, const Path &image) {
+float logit_of(Context &context, const cw_model &model, const Scan &scan, const Path &image) {
   Scan of = scan;
   of.image = image.string();
-  const std::vector<float> input = network_input(context, *model, of, false);
+  const std::vector<float> input = network_input(context, model, of, false);
   float logit;
-  context.check(cw_model_logits(context, model.get(), input.data(), 1, &logit), of.image);
+  context.check(cw_model_logits(context, &model, input.data(), 1, &logit), of.image);
   return logit;
 }
-
-}  // namespace
 
 Json summary_json(const cw_summary &s) {
   const auto finite = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
@@ -209,8 +209,8 @@ Json transfer(Context &context, const std::string &classifier, const std::vector
   for (int i = 0; i < n; i++) {
     const SimulatedScan &s = simulations[i];
     context.part("Second classifier (" + s.direction + ")", i, n);
-    const double before = logit_of(context, model, s.scan, s.scan.image);
-    const double after = logit_of(context, model, s.scan, s.file("image"));
+    const double before = logit_of(context, *model, s.scan, s.scan.image);
+    const double after = logit_of(context, *model, s.scan, s.file("image"));
     const double shift = s.sign() * (after - before);
     const bool seen = cw_strings_contain(&model->trained_on, s.scan.participant.c_str());
     moved += shift > 0;

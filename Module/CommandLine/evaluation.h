@@ -21,6 +21,10 @@ struct Truth {
 // Reads a scan's truth for maps on `grid`; false where there is none, or (with a warning) where the mask holds none or
 // all of the region.
 bool read_truth(Context &context, const Scan &scan, const cw_volume &like, Truth &truth);
+// Fails, naming the file, where a volume is not on the grid of another.
+void need_grid(const cw_volume &volume, const cw_volume &like, const std::string &file);
+// What a classifier says to another image of a scan.
+float logit_of(Context &context, const cw_model &model, const Scan &scan, const Path &image);
 // {"n", "mean", "sd", "low", "high"} of figures; null for what is not known.
 Json summary_json(const cw_summary &summary);
 Json summary_json(const std::vector<double> &values);

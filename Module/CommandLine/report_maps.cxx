@@ -25,7 +25,7 @@ SideCar read_side_car(const Path &file) {
 }
 
 // Those asked for by id; else held-out patients first, then held-out scans, then any, each in the order of their names.
-std::vector<SideCar> chosen_scans(const Path &folder, const std::vector<std::string> &ids, int count) {
+std::vector<SideCar> pictured_scans(const Path &folder, const std::vector<std::string> &ids, int count) {
   std::vector<Path> files;
   for (const auto &entry : std::filesystem::directory_iterator(folder))
     if (entry.path().filename().string().find("_saliency.json") != std::string::npos)
@@ -50,7 +50,7 @@ std::vector<SideCar> chosen_scans(const Path &folder, const std::vector<std::str
 }
 
 // The side-car's verdict, or the one of the checks that the page shows if they are about the same classifier.
-Json verdict_of(const SideCar &car, const Json &map, const Json &sanity) {
+Json checks_of(const SideCar &car, const Json &map, const Json &sanity) {
   Json verdict = map.value("sanity", Json::object());
   if (!verdict.value("checked", false) && sanity.is_object() &&
       sanity["model_fingerprint"] == car.json["model_fingerprint"])
@@ -99,7 +99,7 @@ std::vector<Map> read_maps(Context &context, const SideCar &car, const cw_grid &
         data, data + samples, [](float v) { return !std::isfinite(v); }, 0.0f);
     map.scale = absolute_quantile(std::vector<float>(data, data + samples), 0.999);
     map.json["reason"] = item.value("reason", "");
-    map.json["verdict"] = verdict_of(car, item, sanity);
+    map.json["verdict"] = checks_of(car, item, sanity);
     maps.push_back(std::move(map));
   }
   return maps;
@@ -149,7 +149,7 @@ Json saliency_part(Context &context, const ReportRequest &request, const Json &s
   if (request.saliency.empty())
     return part;
   part["legend"] = data_uri(legend_strip());
-  for (const SideCar &car : chosen_scans(request.saliency, request.examples, request.example_count))
+  for (const SideCar &car : pictured_scans(request.saliency, request.examples, request.example_count))
     part["scans"].push_back(scan_json(context, car, sanity));
   return part;
 }

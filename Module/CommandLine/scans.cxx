@@ -17,6 +17,10 @@ bool plain(const std::string &text) {
 
 }  // namespace
 
+std::string scan_id(const std::string &participant, const std::string &session) {
+  return session.empty() ? participant : participant + "_" + session;
+}
+
 std::vector<Scan> scans_of_table(Context &context, const std::string &table_file) {
   Table table(context);
   context.check(cw_table_read(context, table_file.c_str(), table.get()));
@@ -27,7 +31,7 @@ std::vector<Scan> scans_of_table(Context &context, const std::string &table_file
     Scan scan;
     scan.participant = row.participant;
     scan.session = row.session;
-    scan.id = scan.session.empty() ? scan.participant : scan.participant + "_" + scan.session;
+    scan.id = scan_id(scan.participant, scan.session);
     scan.group = row.group == CW_PATIENT ? "patient" : "control";
     scan.image = row.image;
     scan.transform = row.transform;

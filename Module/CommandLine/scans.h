@@ -19,6 +19,8 @@ struct Scan {
 
 // Rows of a table with ids that are distinct and fit for file names.
 std::vector<Scan> scans_of_table(Context &context, const std::string &table_file);
+// What a scan of a table is called.
+std::string scan_id(const std::string &participant, const std::string &session);
 // A single file; its participant is the name asked for, else the first part of a BIDS file name (sub-0001_..), else
 // the whole name.
 Scan scan_of_file(const std::string &image, const std::string &transform, const std::string &participant);

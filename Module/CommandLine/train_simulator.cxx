@@ -169,25 +169,25 @@ Json figures(Context &context, const cw_model &model, const Classifiers &classif
       if (dataset.label[row] != group)
         continue;
       const float *input = dataset.samples + row * samples;
-      float before, after;
-      context.check(cw_model_logits(context, &model, input, 1, &before));
       context.check(cw_model_fields(context, &model, input, 1, direction, field.data()));
       context.check(cw_model_displacement(context, &model, field.data(), 1, u.data()));
       cw_warp_forward(grid.size, 1, input, u.data(), warped.data(), cw_context_threads(context));
-      context.check(cw_model_logits(context, &model, warped.data(), 1, &after));
       folded += cw_jacobian_determinant(grid.size, u.data(), false, jacobian.data(), cw_context_threads(context));
-      shifts.push_back(direction * (after - before));
-      count++;
-      moved += shifts.back() > 0;
-      flipped += direction * after > 0;
+      double shift = 0, after = 0;  // of the file's logit: the mean of the classifiers'
       bool all = true;
       for (size_t k = 0; k < each.size(); k++) {
         float own[2];
         context.check(cw_model_logits(context, classifiers.models[k].get(), input, 1, &own[0]));
         context.check(cw_model_logits(context, classifiers.models[k].get(), warped.data(), 1, &own[1]));
+        shift += direction * (own[1] - own[0]) / static_cast<double>(each.size());
+        after += own[1] / static_cast<double>(each.size());
         each[k] += direction * (own[1] - own[0]) > 0;
         all = all && cw_margin_share(&margins[k], direction, own[0], own[1]) >= 1;
       }
+      shifts.push_back(shift);
+      count++;
+      moved += shift > 0;
+      flipped += direction * after > 0;
       reached += all;
     }
     if (!count)

@@ -64,10 +64,6 @@ Json exchange_reason(const Json &exchange) {
   return reason(state.c_str(), state == "poor" ? text + ": most of what it reads is no shape" : text);
 }
 
-std::vector<float> input_of(Context &context, const cw_model &model, const SimulatedScan &scan) {
-  return network_input(context, model, scan.scan, false);
-}
-
 }  // namespace
 
 bool no_better_than_chance(const cw_summary &accuracy) {
@@ -104,9 +100,8 @@ Json exchange_shapes(Context &context, const cw_model &model, const std::vector<
   std::vector<std::vector<float>> inputs[2];
   for (int g = 0; g < 2; g++)
     for (int i = 0; i < n; i++)
-      inputs[g].push_back(input_of(context, model, (*groups[g])[i]));
-  std::vector<double> logits(4 * static_cast<size_t>(n));
-  const auto table = reinterpret_cast<double(*)[2][2]>(logits.data());
+      inputs[g].push_back(network_input(context, model, (*groups[g])[i].scan, false));
+  const auto table = std::make_unique<double[][2][2]>(static_cast<size_t>(n));
   for (int i = 0; i < 2 * n; i++) {
     context.part("Scans in each other's shape", i, 2 * n);
     const int g = i % 2, own = i / 2, fellow = (own + 1) % n;
@@ -121,7 +116,7 @@ Json exchange_shapes(Context &context, const cw_model &model, const std::vector<
   }
   context.whole();
   cw_exchange exchange;
-  context.check(cw_exchange_summarize(context, table, n, &exchange));
+  context.check(cw_exchange_summarize(context, table.get(), n, &exchange));
   return {{"pairs", n},
           {"shape", summary_json(exchange.shape)},
           {"tissue", summary_json(exchange.tissue)},

@@ -32,9 +32,9 @@ class Gain : public ::testing::Test {
     request.margin = &margin;
     request.field = CW_FIELD_VELOCITY;
     request.squarings = 6;
-    request.batch = 4;
   }
   void TearDown() override {
+    cw_plan_free(context, request.plan);
     cw_graph_free(context, simulator);
     cw_graph_free(context, classifier);
   }
@@ -62,9 +62,10 @@ class Gain : public ::testing::Test {
   }
   void BuildClassifier(double at) {
     middle = at;
+    cw_plan_free(context, request.plan);
     cw_graph_free(context, classifier);
     const float slope = -100, offset = static_cast<float>(100 * middle);
-    cw_value image, mean, flat, in[3], logit;
+    cw_value image, mean, flat, in[3];
     cw_attributes a = cw_attributes_default();
     a.shape = CW_SHAPE(CW_BATCH, 1);
     ASSERT_EQ(cw_graph_create(context, &classifier), CW_OK);
@@ -76,7 +77,12 @@ class Gain : public ::testing::Test {
     ASSERT_EQ(cw_graph_parameter(context, classifier, "offset", CW_SHAPE(1), false, &offset, &in[2]), CW_OK);
     ASSERT_EQ(cw_graph_node(context, classifier, CW_OP_GEMM, "logit", nullptr, in, 3, &logit), CW_OK);
     ASSERT_EQ(cw_graph_output(context, classifier, logit), CW_OK);
+    cw_plan_options options = {};
+    options.batch = request.batch = 4;
+    ASSERT_EQ(cw_plan_create(context, classifier, &options, &request.plan), CW_OK);
     request.classifier = classifier;
+    request.image = image;
+    request.logit = &logit;
   }
 
   const float *Scan(int n) const { return &balls.samples[static_cast<size_t>(n) * kSamples]; }
@@ -117,6 +123,7 @@ class Gain : public ::testing::Test {
   TestContext context{2};
   Balls balls;
   cw_graph *simulator = nullptr, *classifier = nullptr;
+  cw_value logit = CW_NONE;
   double middle = 0;
   cw_margin margin = {3, {-INFINITY, INFINITY}};
   cw_gain_request request = {};

@@ -56,7 +56,7 @@ double cw_invert_field(const int size[3], const float *u, int iterations, double
  * of the local cross-correlation (Avants et al. 2008) in a Gaussian window of 2 voxels.  Gain and offset of either
  * image count for nothing as long as they vary little within the window, so that a region that is only darker is left
  * alone. u: [3][nz][ny][nx] voxels, caller's, zero at the box's faces.  Images of any scale. CW_ERROR_NUMERIC for NaN
- * or Inf, CW_ERROR_MEMORY. */
+ * or Inf, CW_ERROR_MEMORY, CW_ERROR_CANCELLED. */
 cw_status cw_match(cw_context *context, const int size[3], const float *fixed, const float *moving, float *u);
 
 /* ---- in physical space ---- */
