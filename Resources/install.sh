@@ -3,7 +3,7 @@
 # Uses sudo only if not root, and touches nothing when all is there.
 set -eu
 
-packages="build-essential cmake pkg-config libopenblas-serial-dev libnifti-dev zlib1g-dev libprotobuf-c-dev
+packages="build-essential cmake pkg-config libopenblas-openmp-dev libnifti-dev zlib1g-dev libprotobuf-c-dev
   protobuf-c-compiler libkissfft-dev libcli11-dev nlohmann-json3-dev libpng-dev libjs-chart.js mricron-data"
 if [ "${1:-}" = tests ]; then
   packages="$packages libgtest-dev python3-venv libinsighttoolkit5-dev libfftw3-dev qtbase5-dev xvfb"

@@ -10,7 +10,7 @@ write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfigV
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfig.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/CounterwarpConfigVersion.cmake"
               "${CMAKE_CURRENT_LIST_DIR}/FindNifticlib.cmake"
-              "${CMAKE_CURRENT_LIST_DIR}/FindSerialBlas.cmake"
+              "${CMAKE_CURRENT_LIST_DIR}/FindThreadSafeBlas.cmake"
         DESTINATION "${counterwarp_package_dir}")
 install(EXPORT CounterwarpTargets NAMESPACE Counterwarp:: DESTINATION "${counterwarp_package_dir}")
 if(COUNTERWARP_BUILD_ITK)

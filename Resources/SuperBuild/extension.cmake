@@ -6,7 +6,7 @@ message(STATUS "Built from source for the extension: ${libraries}")
 
 set(found "")
 if("OpenBLAS" IN_LIST libraries)
-  list(APPEND found "-DSerialBlas_LIBRARY:FILEPATH=${PREFIX}/lib/libopenblas${CMAKE_STATIC_LIBRARY_SUFFIX}")
+  list(APPEND found "-DThreadSafeBlas_LIBRARY:FILEPATH=${PREFIX}/lib/libopenblas${CMAKE_STATIC_LIBRARY_SUFFIX}")
 endif()
 if("kissfft" IN_LIST libraries)
   list(APPEND found "-DCOUNTERWARP_KISSFFT:STRING=STATIC")

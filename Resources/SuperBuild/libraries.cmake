@@ -34,10 +34,10 @@ endfunction()
 
 function(counterwarp_superbuild_libraries out)
   set(built "")
-  # Serial, with locks: safe from several threads, and no threads of its own.
-  find_package(SerialBlas QUIET)
-  if(COUNTERWARP_SUPERBUILD_ALL OR NOT SerialBlas_FOUND)
-    counterwarp_external(OpenBLAS ARGS -DUSE_THREAD=OFF -DUSE_LOCKING=ON -DBUILD_WITHOUT_LAPACK=ON -DNOFORTRAN=ON
+  # With OpenMP: safe from several threads, and no threads of its own.
+  find_package(ThreadSafeBlas QUIET)
+  if(COUNTERWARP_SUPERBUILD_ALL OR NOT ThreadSafeBlas_FOUND)
+    counterwarp_external(OpenBLAS ARGS -DUSE_THREAD=ON -DUSE_OPENMP=ON -DBUILD_WITHOUT_LAPACK=ON -DNOFORTRAN=ON
                                        -DDYNAMIC_ARCH=ON -DBUILD_TESTING=OFF)
     list(APPEND built OpenBLAS)
   endif()
