@@ -40,6 +40,7 @@ cw_status cw_batches_create(cw_context *context, const cw_dataset *dataset, cons
   b->batch = options->batch;
   b->flip = options->flip;
   b->erase = options->erase;
+  b->erase_from = (uint64_t)options->steps / 2;
   b->samples = cw_grid_samples(&dataset->preprocessing.grid);
   const size_t count = (size_t)split->train_count + 1;
   b->control = cw_allocate(context, count, sizeof(int));
@@ -141,7 +142,7 @@ void cw_batches_draw(const cw_batches *b, uint64_t step, bool augmented, float *
     cw_random own = cw_random_stream(b->seed ^ (step << 8) ^ (uint64_t)n << 40, CW_STREAM_AUGMENT);
     if (augmented) {
       augment(b, &own, scan, images + (size_t)n * b->samples);
-      if (b->erase > 0 && cw_random_unit(&own) < b->erase)
+      if (step >= b->erase_from && cw_random_unit(&own) < b->erase)
         erase_box(b, &own, images + (size_t)n * b->samples);
     } else {
       memcpy(images + (size_t)n * b->samples, scan, b->samples * sizeof *images);

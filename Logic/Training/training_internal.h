@@ -18,6 +18,7 @@ typedef struct cw_batches {
   int batch;
   bool flip;
   double erase;
+  uint64_t erase_from; /* step */
   size_t samples; /* of one scan */
   float *noise;   /* bank of standard normal numbers */
   int *control, *patient, *scratch;
@@ -29,7 +30,7 @@ cw_status cw_batches_create(cw_context *context, const cw_dataset *dataset, cons
                             const cw_training_options *options, cw_batches *batches);
 void cw_batches_free(cw_context *context, cw_batches *batches);
 /* A balanced batch for a step: images [batch][...], labels 0/1.  With augment: shifts by up to one voxel, left-right
- * flips (if asked for), gain within 10 %, noise of 2 % of the scale. */
+ * flips (if asked for), gain within 10 %, noise of 2 % of the scale, in the later half of the steps erased boxes. */
 void cw_batches_draw(const cw_batches *batches, uint64_t step, bool augment, float *images, float *labels);
 
 /* ---- the margin ---- */

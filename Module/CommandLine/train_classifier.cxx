@@ -200,8 +200,10 @@ void add_train_classifier(Program &program) {
       "same shape are taken over");
   command->add_option("--flip", request->flip, "Left-right flips as augmentation: true or false");
   command
-      ->add_option("--erase", request->erase,
-                   "Share of training scans that lose a random box, so that no single place carries the decision")
+      ->add_option(
+          "--erase", request->erase,
+          "Share of training scans that lose a random box in the second half of the steps, so that no single place "
+          "carries the decision")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--normalize", request->normalization, "Intensities: percentile, zscore or none")

@@ -78,6 +78,28 @@ TEST(TrainClassifier, SameBitsOnAnyThreads) {
   EXPECT_EQ(erased, Classifier(balls, other, 2));
 }
 
+/* The learning curves of runs with and without erased boxes part in the second half of the steps. */
+TEST(TrainClassifier, ErasesInTheSecondHalf) {
+  const Balls balls;
+  Folder folder;
+  std::vector<std::string> rows[2];
+  for (int erased = 0; erased < 2; erased++) {
+    const std::string curve = folder(erased ? "erased.tsv" : "whole.tsv");
+    cw_training_options options = Short(6);
+    options.evaluate_every = 1;
+    options.erase = erased;
+    options.curve = curve.c_str();
+    Classifier(balls, options, 2);
+    std::istringstream text(Text(curve));
+    for (std::string row; std::getline(text, row);)
+      rows[erased].push_back(row);
+  }
+  ASSERT_EQ(rows[0].size(), 7u);
+  ASSERT_EQ(rows[1].size(), 7u);
+  for (int step = 1; step <= 6; step++)
+    EXPECT_EQ(rows[0][step] == rows[1][step], step <= 3) << rows[0][step] << "\n" << rows[1][step];
+}
+
 /* A step too small to move a weight leaves what training started from; another size keeps what fits. */
 TEST(TrainClassifier, StartsFromAnotherModel) {
   const Balls balls;

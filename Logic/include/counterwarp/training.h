@@ -22,8 +22,9 @@ typedef struct cw_training_options {
   int evaluate_every; /* steps between evaluations; a checkpoint is written at each */
   int patience;       /* evaluations without a better validation loss before stopping; 0: never stop early */
   bool flip;          /* classifier: left-right flips (first index axis) as augmentation; brains, not spheres */
-  double erase;       /* classifier: share of scans that lose a random box in training, so that no single place carries
-                       * the decision (random erasing, Zhong et al. 2017, arXiv 1708.04896) */
+  double erase;       /* classifier: share of scans that lose a random box in the second half of the steps, so that no
+                       * single place carries the decision (random erasing, Zhong et al. 2017, arXiv 1708.04896); from
+                       * the first step on, a small effect is often not learned at all */
   const cw_graph *start; /* classifier: a network whose parameters of the same name and shape are where training starts;
                           * NULL: all are random */
   uint64_t seed;
