@@ -49,7 +49,7 @@ run() {
   failed=$((failed + wrong))
 }
 
-run release -DCOUNTERWARP_BUILD_WIDGETS=ON
+run release -DCOUNTERWARP_BUILD_WIDGETS=ON -DCOUNTERWARP_BUILD_BENCHMARK=ON
 if [ "${COUNTERWARP_SANITIZE_TESTS:-1}" != 0 ]; then
   # Frames that gcc 12 moves off the stack for detect_stack_use_after_return are not aligned for 64-byte vectors
   # (gcc bug 110027).

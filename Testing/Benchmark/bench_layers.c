@@ -180,7 +180,7 @@ static void measure(cw_context *context, const layer *l) {
   const cw_value y = build(&w, l);
   need(context, cw_graph_output(context, w.graph, y));
   const cw_plan_options options = {
-      .mode = CW_TRAINING, .batch = BATCH, .gradients = w.wanted, .gradient_count = w.wanted_count};
+      .mode = CW_TRAINING, .batch = BATCH, .gradients = w.wanted, .gradient_count = w.wanted_count, .repeat = true};
   need(context, cw_plan_create(context, w.graph, &options, &w.plan));
   double bytes = 0;
   for (int i = 0; i < w.wanted_count; i++) {

@@ -61,7 +61,7 @@ static void build_training(job *j, int size) {
   options.mode = CW_INFERENCE;
   need(c, cw_plan_create(c, j->classifier, &options, &j->before));
   cw_plan_set_margin(j->plan, CW_NONE, 12.5f, 12.5f);
-  const cw_value outputs[5] = {g.shift, g.cycle, g.smooth, g.smooth_back, g.logit};
+  const cw_value outputs[5] = {g.shift[0], g.cycle, g.smooth, g.smooth_back, g.logit[0]};
   const float weights[5] = {1, 100, 1, 1, 0};
   for (int i = 0; i < 5; i++)
     fill(cw_plan_gradient(j->plan, outputs[i]), (size_t)j->batch, 0, weights[i], weights[i]);
@@ -72,7 +72,7 @@ static void build_training(job *j, int size) {
   const size_t samples = (size_t)j->batch * size * size * size;
   fill(cw_plan_data(j->plan, g.image), samples, 3, 0, 1);
   fill(cw_plan_data(j->before, cw_graph_input_at(j->classifier, 0)), samples, 3, 0, 1);
-  j->before_logit = g.before;
+  j->before_logit = g.before[0];
   j->logit = cw_graph_output_at(j->classifier, 0);
   j->options.weight_decay = 1e-4;
   need(c, cw_trainer_create(c, j->simulator, &j->options, 0, "", &j->trainer));
