@@ -8,6 +8,7 @@
 
 #include "counterwarp/random.h"
 #include "Layers/conv_engine.h"
+#include "Layers/layer.h"
 
 enum { X, DIRECTION, WEIGHT, BIAS, ROUTE, ROUTE_BIAS };
 
@@ -16,9 +17,10 @@ static cw_status infer(cw_context *context, const cw_attributes *a, const cw_sha
   (void)count;
   if (x->rank != 5 || w->rank != 6 || w->d[2] != x->d[1])
     return cw_fail(context, CW_ERROR_SHAPE, "expected x [N,ci,D,H,W] and W [E,co,ci,k,k,k] with the same ci");
+  CW_TRY(cw_expect_volume(context, x, X));
   const int64_t experts = w->d[0], co = w->d[1], ci = w->d[2];
-  if (in[DIRECTION].rank != 2 || in[DIRECTION].d[1] != 1)
-    return cw_fail(context, CW_ERROR_SHAPE, "expected a direction of shape N x 1");
+  if (in[DIRECTION].rank != 2 || in[DIRECTION].d[0] != x->d[0] || in[DIRECTION].d[1] != 1)
+    return cw_fail(context, CW_ERROR_SHAPE, "expected a direction of shape N x 1, N as that of x");
   if (in[BIAS].rank != 1 || in[BIAS].d[0] != co || in[ROUTE_BIAS].rank != 1 || in[ROUTE_BIAS].d[0] != experts)
     return cw_fail(context, CW_ERROR_SHAPE, "expected a bias of %lld and a routing bias of %lld values", (long long)co,
                    (long long)experts);
@@ -240,5 +242,5 @@ const cw_operator_info cw_layer_cond_conv = {
     .workspace_bytes = workspace_bytes,
     .forward = forward,
     .backward = backward,
-    .keep_inputs = 1u,
+    .keep_inputs = 1u << X | 1u << WEIGHT | 1u << ROUTE,
 };

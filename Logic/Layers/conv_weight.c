@@ -149,7 +149,7 @@ void cw_conv_weight_gradient(const cw_conv_problem *p, const float *x, const flo
     job.p = p;
     job.kernels = kernels;
     job.channels = p->in_channels - c0 < step ? p->in_channels - c0 : step;
-    job.ring = cw_conv_ring_of(p, step, tile_rows(p));
+    job.ring = cw_conv_ring_of(p, job.channels, tile_rows(p));
     job.x = x + (sample_group * p->in_channels + c0) * in_volume;
     job.dy = dy + sample_group * p->out_channels * out_volume;
     job.dw = dw + (sample_group * p->out_channels * p->in_channels + c0) * taps;

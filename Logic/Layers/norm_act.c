@@ -106,7 +106,7 @@ const cw_operator_info cw_layer_batch_norm = {
     .workspace_bytes = norm_workspace,
     .forward = norm_forward,
     .backward = norm_backward,
-    .keep_inputs = 1u << X,
+    .keep_inputs = 1u << X | 1u << SCALE | 1u << BIAS | 1u << MEAN | 1u << VARIANCE,
 };
 
 const cw_operator_info cw_layer_norm_act = {
@@ -117,5 +117,5 @@ const cw_operator_info cw_layer_norm_act = {
     .workspace_bytes = chain_workspace,
     .forward = chain_forward,
     .backward = chain_backward,
-    .keep_inputs = 1u << X,
+    .keep_inputs = 1u << X | 1u << SCALE | 1u << BIAS | 1u << MEAN | 1u << VARIANCE,
 };

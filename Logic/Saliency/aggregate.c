@@ -5,7 +5,7 @@
 #include "Layers/layer.h"
 #include "Saliency/saliency_internal.h"
 
-/* A value [1,C,D,H,W] of the graph. */
+/* A value [1,C,D,H,W], or [1,C,..], of the graph; the batch counts as 1 wherever it stands. */
 typedef struct layer_view {
   int channels, size[3]; /* nx, ny, nz */
   size_t volume;
@@ -13,10 +13,13 @@ typedef struct layer_view {
 
 static layer_view view_of(const cw_graph *graph, cw_value value) {
   const cw_shape *shape = cw_value_shape(graph, value);
-  layer_view view = {(int)shape->d[1], {1, 1, 1}, 1};
-  for (int i = 0; i < 3 && shape->rank == 5; i++)
-    view.size[i] = (int)shape->d[4 - i];
-  view.volume = (size_t)view.size[0] * (size_t)view.size[1] * (size_t)view.size[2];
+  layer_view view = {shape->d[1] == CW_BATCH ? 1 : (int)shape->d[1], {1, 1, 1}, 1};
+  for (int i = 2; i < shape->rank; i++) {
+    const int64_t n = shape->d[i] == CW_BATCH ? 1 : shape->d[i];
+    view.volume *= (size_t)n;
+    if (shape->rank == 5)
+      view.size[4 - i] = (int)n;
+  }
   return view;
 }
 

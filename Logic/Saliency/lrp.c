@@ -43,7 +43,7 @@ void cw_lrp_fold(cw_saliency *s) {
     const cw_node_view node = cw_graph_node_at(s->graph, i);
     cw_value from = node.inputs[0];
     const bool norm = node.op == CW_OP_BATCH_NORM, bias = node.op == CW_OP_ADD && adds_bias(s, &node, &from);
-    const int before = s->live[i] && (norm || bias) ? cw_producer(s->graph, from) : -1;
+    const int before = s->live[i] && (norm || bias) ? s->producer[from] : -1;
     if (before >= 0 && cw_graph_node_at(s->graph, before).op == (norm ? CW_OP_CONV : CW_OP_MATMUL) &&
         readers(s, from) == 1) {
       s->fold[i] = before;

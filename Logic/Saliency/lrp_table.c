@@ -28,7 +28,7 @@ static bool same_shape(const cw_saliency *s, cw_value a, cw_value b) {
 static bool is_gate(const cw_saliency *s, cw_value value) {
   bool raised = false;
   for (;;) {
-    const int producer = is_computed(s, value) ? cw_producer(s->graph, value) : -1;
+    const int producer = is_computed(s, value) ? s->producer[value] : -1;
     if (producer < 0)
       return false;
     const cw_node_view node = cw_graph_node_at(s->graph, producer);

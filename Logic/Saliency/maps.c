@@ -153,7 +153,7 @@ static void one_pass(const run *r, int first, double y) {
                    same_rule(request, &s->requests[first]);
     if (!s->wanted[i])
       continue;
-    const int last = cw_is_cam(request) ? cw_producer(s->graph, request->layer) : 0;
+    const int last = cw_is_cam(request) ? s->producer[request->layer] : 0;
     pass.last = last < pass.last ? last : pass.last;
     s->totals[i] = 0;
     memset(r->maps[i], 0, s->samples * sizeof(float));

@@ -58,7 +58,7 @@ static inline float product(float a, float g, bool magnitude) {
 
 /* Counts the digits at `shift` of the products whose bits above them are `above`. */
 static void count_digits(const float *a, const float *g, int64_t n, bool magnitude, int shift, uint32_t above,
-                         int64_t *counts) {
+                         uint32_t *counts) {
   memset(counts, 0, DIGITS * sizeof *counts);
   for (int64_t i = 0; i < n; i++) {
     const uint64_t key = cw_sort_key(product(a[i], g[i], magnitude));
@@ -73,7 +73,7 @@ float cw_product_percentile(const float *a, const float *g, int64_t n, double sh
   rank = rank < 1 ? 1 : rank > n ? n : rank;
   uint32_t found = 0;
   for (int shift = 22; shift >= 0; shift -= DIGIT_BITS) { /* bits 32 (none) .. 22, 21 .. 11, 10 .. 0 */
-    int64_t counts[PARTS][DIGITS];
+    uint32_t counts[PARTS][DIGITS];                       /* a layer has at most INT32_MAX elements */
     CW_PARALLEL(PARTS, threads)
     for (int p = 0; p < PARTS; p++) {
       const int64_t from = n * p / PARTS, to = n * (p + 1) / PARTS;

@@ -90,12 +90,12 @@ static cw_value handed_on(const cw_saliency *s, int node) {
 
 /* The layer whose sign a negative output turns. */
 static int last_weighted(const cw_saliency *s) {
-  int node = cw_producer(s->graph, s->logits);
+  int node = s->producer[s->logits];
   while (node >= 0) {
     const cw_value before = handed_on(s, node);
     if (before == CW_NONE)
       break;
-    node = cw_producer(s->graph, before);
+    node = s->producer[before];
   }
   return node >= 0 && s->fold[node] >= 0 && s->fold[node] < node ? s->fold[node] : node;
 }
@@ -124,14 +124,14 @@ static cw_value default_layer(const cw_saliency *s) {
 static cw_status check_layer(cw_context *context, const cw_saliency *s, cw_saliency_request *request) {
   if (request->layer == CW_NONE)
     request->layer = default_layer(s);
-  const int node = request->layer == CW_NONE ? -1 : cw_producer(s->graph, request->layer);
-  if (node < 0 || !s->live[node] || cw_value_shape(s->graph, request->layer)->rank != 5)
+  const bool named = request->layer >= 0 && request->layer < cw_graph_value_count(s->graph);
+  const int node = named ? s->producer[request->layer] : -1;
+  const cw_shape *shape = node < 0 ? NULL : cw_value_shape(s->graph, request->layer);
+  if (node < 0 || !s->live[node] || shape->rank != 5 || shape->d[0] != CW_BATCH)
     return cw_fail(context, CW_ERROR_ARGUMENT,
                    "saliency: the layer of a class activation map is '%s', expected a map of the network before its "
                    "output",
-                   request->layer == CW_NONE || request->layer < 0 || request->layer >= cw_graph_value_count(s->graph)
-                       ? "none"
-                       : cw_value_name(s->graph, request->layer));
+                   named ? cw_value_name(s->graph, request->layer) : "none");
   return CW_OK;
 }
 
@@ -188,7 +188,7 @@ static int visible_values(const cw_saliency *s, cw_value *visible) {
       continue;
     if (node.op == CW_OP_BATCH_NORM && any_of(s, CW_SALIENCY_FULLGRAD))
       visible[count++] = node.output;
-    const int before = gates && cw_is_rectifier(&node) ? cw_producer(s->graph, node.inputs[0]) : -1;
+    const int before = gates && cw_is_rectifier(&node) ? s->producer[node.inputs[0]] : -1;
     if (before >= 0 && cw_graph_node_at(s->graph, before).op == CW_OP_BATCH_NORM)
       visible[count++] = node.inputs[0];
   }
@@ -215,7 +215,8 @@ static cw_status allocate(cw_context *context, cw_saliency *s) {
   for (int i = 0; i < cw_graph_node_count(s->graph); i++) {
     const cw_value value = cw_graph_node_at(s->graph, i).output;
     const cw_shape *shape = cw_value_shape(s->graph, value);
-    const size_t volume = (size_t)cw_shape_elements(shape, 1) / (size_t)(shape->rank > 1 ? shape->d[1] : 1);
+    const size_t channels = shape->rank > 1 && shape->d[1] != CW_BATCH ? (size_t)shape->d[1] : 1;
+    const size_t volume = (size_t)cw_shape_elements(shape, 1) / channels;
     s->layer_samples = volume > s->layer_samples && s->live[i] ? volume : s->layer_samples;
   }
   s->copy = cw_allocate(context, s->samples, sizeof(float));
@@ -246,11 +247,16 @@ static cw_status prepare(cw_context *context, cw_saliency *s, const cw_saliency_
   const size_t nodes = (size_t)cw_graph_node_count(s->graph) + 1, values = (size_t)cw_graph_value_count(s->graph) + 1;
   s->requests = cw_allocate(context, (size_t)s->count, sizeof *s->requests);
   s->live = cw_allocate_zero(context, nodes, sizeof *s->live);
+  s->producer = cw_allocate(context, values, sizeof *s->producer);
   s->idle = cw_allocate_zero(context, nodes, sizeof *s->idle);
   s->fold = cw_allocate_zero(context, nodes, sizeof *s->fold);
   bool *marks = cw_allocate(context, values, 2 * sizeof *marks);
-  const bool whole = s->requests && s->live && s->idle && s->fold && marks;
+  const bool whole = s->requests && s->live && s->producer && s->idle && s->fold && marks;
   if (whole) {
+    for (size_t v = 0; v < values; v++)
+      s->producer[v] = -1;
+    for (int i = 0; i < cw_graph_node_count(s->graph); i++)
+      s->producer[cw_graph_node_at(s->graph, i).output] = i;
     mark_live(s, marks, marks + values);
     cw_lrp_find_idle(s, marks);
   }
@@ -314,6 +320,7 @@ void cw_saliency_free(cw_context *context, cw_saliency *s) {
   cw_plan_free(context, s->occlusion);
   cw_release(context, s->requests);
   cw_release(context, s->live);
+  cw_release(context, s->producer);
   cw_release(context, s->idle);
   cw_release(context, s->fold);
   cw_release(context, s->copy);

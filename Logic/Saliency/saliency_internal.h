@@ -27,6 +27,7 @@ struct cw_saliency {
   cw_plan *plan;    /* of one scan: the backward pass runs once for each rule */
   cw_plan *sampler; /* for gradients of many inputs: fused, keeps nothing */
   bool *live;       /* [nodes]: leads to the logits */
+  int *producer;    /* [values]: the node that gives it, or -1 */
   bool *idle;       /* [nodes]: only sets gates of products, and so gets no relevance */
   int *fold;        /* [nodes]: the batch norm that a convolution is folded with, or the Add that is a MatMul's bias,
                      * and the other way round; or -1 */

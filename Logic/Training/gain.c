@@ -112,6 +112,7 @@ static cw_status choose_scans(search *s) {
     s->scan[i] = i < kept_back ? q->split->validation[i] : q->split->train[i - kept_back];
   for (int i = 0; i < total && (trained_on[0] < MOST_SCANS || trained_on[1] < MOST_SCANS); i += q->batch) {
     const int n = total - i < q->batch ? total - i : q->batch;
+    CW_TRY(cw_progress(s->context, "choosing scans for the strength", (double)i / total));
     load(s, i, n, cw_plan_data(q->plan, q->image));
     cw_plan_forward(q->plan);
     for (int j = 0; j < n; j++) {

@@ -22,9 +22,10 @@ static cw_status medians(cw_context *context, const cw_margin_request *r, const 
   float *logits[2] = {cw_allocate(context, (size_t)total + 1, sizeof(float)),
                       cw_allocate(context, (size_t)total + 1, sizeof(float))};
   int count[2] = {0, 0};
-  const bool ready = logits[0] && logits[1];
+  cw_status status = logits[0] && logits[1] ? CW_OK : CW_ERROR_MEMORY;
   float *in = cw_plan_data(r->plan, r->image);
-  for (int i = 0; ready && i < total; i += r->batch) {
+  for (int i = 0; status == CW_OK && i < total; i += r->batch) {
+    status = cw_progress(context, "classifying the training scans", (double)i / total);
     const int n = total - i < r->batch ? total - i : r->batch;
     for (int k = 0; k < n; k++)
       memcpy(in + (size_t)k * samples, r->dataset->samples + (size_t)scans[i + k] * samples, samples * sizeof(float));
@@ -35,14 +36,14 @@ static cw_status medians(cw_context *context, const cw_margin_request *r, const 
     }
   }
   *margin = (cw_margin){0, {-INFINITY, INFINITY}};
-  for (int group = 0; ready && group < 2; group++)
+  for (int group = 0; status == CW_OK && group < 2; group++)
     if (count[group])
       margin->median[group] = median(logits[group], count[group]);
-  if (ready && count[0] && count[1])
+  if (status == CW_OK && count[0] && count[1])
     margin->distance = margin->median[1] - margin->median[0];
   cw_release(context, logits[0]);
   cw_release(context, logits[1]);
-  return ready ? CW_OK : CW_ERROR_MEMORY;
+  return status;
 }
 
 cw_status cw_choose_margin(cw_context *context, const cw_margin_request *r, cw_margin *margin) {

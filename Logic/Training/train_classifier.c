@@ -4,6 +4,7 @@
 #include "Training/training_internal.h"
 
 enum { STATISTICS_BATCHES = 8, EVALUATION_BATCH = 16 };
+static const char stage[] = "training the classifier";
 
 cw_training_options cw_classifier_training_defaults(int size) {
   (void)size;
@@ -85,22 +86,25 @@ static cw_status build(run *r) {
 
 /* Running statistics as the plain average over a few batches of training scans: those gathered while the weights moved
  * lag behind. */
-static void settle_statistics(run *r) {
+static cw_status settle_statistics(run *r) {
   for (int k = 0; k < STATISTICS_BATCHES; k++) {
+    CW_TRY(cw_trainer_alive(r->context, &r->trainer, stage));
     cw_plan_set_step(r->training, (uint64_t)k);
     cw_batches_draw(&r->batches, (uint64_t)k, false, cw_plan_data(r->training, r->image),
                     cw_plan_data(r->training, r->target));
     cw_plan_forward(r->training);
   }
+  return CW_OK;
 }
 
 /* Mean BCE and balanced accuracy on the scans kept back. */
-static double evaluate(run *r, double *accuracy) {
+static cw_status evaluate(run *r, double *mean_loss, double *accuracy) {
   const size_t samples = r->batches.samples;
   double loss = 0;
   int right[2] = {0, 0}, count[2] = {0, 0};
   for (int i = 0; i < r->split->validation_count; i += EVALUATION_BATCH) {
     const int n = r->split->validation_count - i < EVALUATION_BATCH ? r->split->validation_count - i : EVALUATION_BATCH;
+    CW_TRY(cw_trainer_alive(r->context, &r->trainer, stage));
     for (int k = 0; k < n; k++)
       memcpy(cw_plan_data(r->evaluation, r->network_image) + (size_t)k * samples,
              r->dataset->samples + (size_t)r->split->validation[i + k] * samples, samples * sizeof(float));
@@ -121,7 +125,8 @@ static double evaluate(run *r, double *accuracy) {
       groups++;
     }
   *accuracy = groups ? sum / groups : 0;
-  return loss / r->split->validation_count;
+  *mean_loss = loss / r->split->validation_count;
+  return CW_OK;
 }
 
 static cw_status train_step(run *r, double *loss) {
@@ -151,20 +156,20 @@ static cw_status loop(run *r) {
   const int steps = r->options->steps;
   bool stop = r->options->patience > 0 && r->trainer.stale >= r->options->patience;
   while (r->trainer.step < steps && !stop) {
-    CW_TRY(cw_trainer_progress(r->context, &r->trainer, "training the classifier"));
+    CW_TRY(cw_trainer_progress(r->context, &r->trainer, stage));
     double loss;
     CW_TRY(train_step(r, &loss));
     if (r->trainer.step % r->options->evaluate_every && r->trainer.step < steps)
       continue;
-    settle_statistics(r);
-    double accuracy;
-    const double held_out = evaluate(r, &accuracy);
+    double held_out, accuracy;
+    CW_TRY(settle_statistics(r));
+    CW_TRY(evaluate(r, &held_out, &accuracy));
     cw_trainer_evaluated(&r->trainer, held_out, &stop);
     CW_TRY(
         cw_trainer_log(r->context, &r->trainer, "%d\t%.6g\t%.6g\t%.4f\n", r->trainer.step, loss, held_out, accuracy));
     CW_TRY(cw_trainer_save(r->context, &r->trainer));
   }
-  return cw_progress(r->context, "training the classifier", 1);
+  return cw_progress(r->context, stage, 1);
 }
 
 cw_status cw_train_classifier(cw_context *context, const cw_dataset *dataset, const cw_split *split,
@@ -185,7 +190,7 @@ cw_status cw_train_classifier(cw_context *context, const cw_dataset *dataset, co
   if (status == CW_OK)
     status = build(&r);
   if (status == CW_OK)
-    status = cw_trainer_create(context, r.network, options, cw_fingerprint_run(dataset, split, options),
+    status = cw_trainer_create(context, r.network, options, cw_fingerprint_run(context, dataset, split, options),
                                "step\ttraining_loss\tvalidation_loss\tvalidation_balanced_accuracy", &r.trainer);
   if (status == CW_OK)
     status = cw_trainer_resume(context, &r.trainer);

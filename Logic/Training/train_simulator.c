@@ -11,6 +11,7 @@
 #include "Training/training_internal.h"
 
 enum { STATISTICS_BATCHES = 8, INJECT = 0, REMOVE = 1, MISSED = 50, SHIFT_WEIGHT = 10 };
+static const char stage[] = "training the simulator";
 
 static const double REACHED = 0.9; /* of the margin, below which a state is no solution */
 
@@ -305,9 +306,10 @@ static cw_status train_step(run *r, terms *t) {
 /* ---- evaluation ---- */
 
 /* Running statistics of batch norm as the average over training scans, each in the direction that it is used in. */
-static void settle_statistics(run *r) {
+static cw_status settle_statistics(run *r) {
   const cw_value image = cw_graph_input_at(r->simulator, 0), direction = cw_graph_input_at(r->simulator, 1);
   for (int k = 0; k < STATISTICS_BATCHES; k++) {
+    CW_TRY(cw_trainer_alive(r->context, &r->trainer, stage));
     cw_batches_draw(&r->batches, (uint64_t)k, false, cw_plan_data(r->statistics, image), r->labels);
     classify(r, cw_plan_data(r->statistics, image));
     for (int n = 0; n < r->options->common.batch; n++)
@@ -315,14 +317,16 @@ static void settle_statistics(run *r) {
     cw_plan_set_step(r->statistics, (uint64_t)k);
     cw_plan_forward(r->statistics);
   }
+  return CW_OK;
 }
 
-static terms evaluate(run *r) {
-  terms sum = {0};
+static cw_status evaluate(run *r, terms *sum) {
+  *sum = (terms){0};
   const int total = r->split->validation_count, batch = r->options->common.batch;
   for (int i = 0; i < total; i += batch) {
     const int n = total - i < batch ? total - i : batch;
     float *in = cw_plan_data(r->evaluation, r->g.image);
+    CW_TRY(cw_trainer_alive(r->context, &r->trainer, stage));
     for (int k = 0; k < batch; k++)
       memcpy(in + (size_t)k * r->batches.samples,
              r->dataset->samples + (size_t)r->split->validation[i + (k < n ? k : 0)] * r->batches.samples,
@@ -332,27 +336,28 @@ static terms evaluate(run *r) {
     cw_plan_forward(r->evaluation);
     const terms part = read_terms(r, r->evaluation, n);
     const double w = (double)n / total;
-    sum.shift += w * part.shift;
-    sum.cycle += w * part.cycle;
-    sum.smooth += w * part.smooth;
-    sum.magnitude += w * part.magnitude;
+    sum->shift += w * part.shift;
+    sum->cycle += w * part.cycle;
+    sum->smooth += w * part.smooth;
+    sum->magnitude += w * part.magnitude;
     for (int k = 0; k < r->g.logits; k++)
-      sum.reached[k] += w * part.reached[k];
+      sum->reached[k] += w * part.reached[k];
   }
-  return sum;
+  return CW_OK;
 }
 
 static cw_status loop(run *r) {
   const cw_training_options *o = &r->options->common;
   bool stop = o->patience > 0 && r->trainer.stale >= o->patience;
   while (r->trainer.step < o->steps && !stop) {
-    CW_TRY(cw_trainer_progress(r->context, &r->trainer, "training the simulator"));
+    CW_TRY(cw_trainer_progress(r->context, &r->trainer, stage));
     terms t;
     CW_TRY(train_step(r, &t));
     if (r->trainer.step % o->evaluate_every && r->trainer.step < o->steps)
       continue;
-    settle_statistics(r);
-    const terms v = evaluate(r);
+    terms v;
+    CW_TRY(settle_statistics(r));
+    CW_TRY(evaluate(r, &v));
     double loss =
         v.shift + r->options->cycle * v.cycle + r->options->smoothness * v.smooth + r->options->magnitude * v.magnitude;
     double logit_shift = 0;
@@ -371,7 +376,7 @@ static cw_status loop(run *r) {
                           weight[INJECT], weight[REMOVE]));
     CW_TRY(cw_trainer_save(r->context, &r->trainer));
   }
-  return cw_progress(r->context, "training the simulator", 1);
+  return cw_progress(r->context, stage, 1);
 }
 
 static cw_status check(cw_context *context, const cw_dataset *dataset, const cw_split *split,
@@ -418,7 +423,8 @@ static uint64_t fingerprint(const run *r, const cw_graph *classifier) {
                             o->network.dropout,
                             (double)o->network.seed,
                             (double)o->network.route_by_direction_only};
-  const uint64_t hash = cw_fingerprint(cw_fingerprint_run(r->dataset, r->split, &o->common), numbers, sizeof numbers);
+  const uint64_t hash =
+      cw_fingerprint(cw_fingerprint_run(r->context, r->dataset, r->split, &o->common), numbers, sizeof numbers);
   return cw_fingerprint_graph(hash, classifier);
 }
 

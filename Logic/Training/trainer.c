@@ -12,6 +12,8 @@
 
 static const char magic[16] = "counterwarp ck 2";
 
+enum { LOOKED_AT = 4096 }; /* voxels of each scan that tell data sets apart, spread evenly */
+
 typedef struct checkpoint {
   char magic[16];
   uint64_t fingerprint, values, curve_length;
@@ -27,18 +29,20 @@ uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph) {
   return hash;
 }
 
-uint64_t cw_fingerprint_run(const cw_dataset *dataset, const cw_split *split, const cw_training_options *options) {
-  const double numbers[] = {(double)options->batch,    options->learning_rate, options->weight_decay,
-                            (double)options->steps,    (double)options->flip,  (double)options->evaluate_every,
-                            (double)options->patience, (double)options->seed,  options->erase,
-                            (double)dataset->count};
+uint64_t cw_fingerprint_run(const cw_context *context, const cw_dataset *dataset, const cw_split *split,
+                            const cw_training_options *options) {
+  const double numbers[] = {(double)options->batch,    options->learning_rate,          options->weight_decay,
+                            (double)options->steps,    (double)options->flip,           (double)options->evaluate_every,
+                            (double)options->patience, (double)options->seed,           options->erase,
+                            (double)dataset->count,    (double)cw_context_seed(context)};
   uint64_t hash = cw_fingerprint(CW_FINGERPRINT_START, numbers, sizeof numbers);
   hash = cw_fingerprint(hash, split->train, (size_t)split->train_count * sizeof(int));
   hash = cw_fingerprint(hash, split->validation, (size_t)split->validation_count * sizeof(int));
   hash = cw_fingerprint(hash, dataset->label, (size_t)dataset->count * sizeof(int));
   const size_t samples = cw_grid_samples(&dataset->preprocessing.grid);
   for (int i = 0; i < dataset->count; i++)
-    hash = cw_fingerprint(hash, dataset->samples + (size_t)i * samples + samples / 2, sizeof(float) * 16);
+    for (size_t k = 0; k < LOOKED_AT; k++)
+      hash = cw_fingerprint(hash, dataset->samples + (size_t)i * samples + samples * k / LOOKED_AT, sizeof(float));
   return options->start ? cw_fingerprint_graph(hash, options->start) : hash;
 }
 
@@ -84,8 +88,6 @@ cw_status cw_trainer_create(cw_context *context, cw_graph *graph, const cw_train
     cw_trainer_free(context, t);
     return CW_ERROR_MEMORY;
   }
-  float *to = t->best;
-  each_value(graph, gather, &to);
   return cw_trainer_log(context, t, "%s\n", curve_header);
 }
 
@@ -136,9 +138,10 @@ cw_status cw_trainer_log(cw_context *context, cw_trainer *t, const char *format,
   char line[512];
   va_list arguments;
   va_start(arguments, format);
-  const int length = vsnprintf(line, sizeof line, format, arguments);
+  const int wanted = vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
-  const size_t need = t->curve_length + (size_t)(length > 0 ? length : 0) + 1;
+  const size_t length = wanted < 0 ? 0 : (size_t)wanted < sizeof line ? (size_t)wanted : sizeof line - 1;
+  const size_t need = t->curve_length + length + 1;
   if (need > t->curve_room) {
     const size_t room = 2 * need + 1024;
     char *larger = cw_allocate(context, room, 1);
@@ -150,8 +153,8 @@ cw_status cw_trainer_log(cw_context *context, cw_trainer *t, const char *format,
     t->curve = larger;
     t->curve_room = room;
   }
-  memcpy(t->curve + t->curve_length, line, (size_t)(length > 0 ? length : 0) + 1);
-  t->curve_length += (size_t)(length > 0 ? length : 0);
+  memcpy(t->curve + t->curve_length, line, length);
+  t->curve_length += length;
   return CW_OK;
 }
 
@@ -309,11 +312,21 @@ cw_status cw_map_values(cw_context *context, const cw_graph *network, const cw_g
   return CW_OK;
 }
 
+static cw_status cancelled(cw_context *context, const cw_trainer *t, const char *stage, cw_status status,
+                           const char *saved) {
+  return cw_fail(context, status, "%s: cancelled after %d of %d steps%s", stage, t->step, t->options->steps,
+                 t->options->checkpoint ? saved : "");
+}
+
 cw_status cw_trainer_progress(cw_context *context, const cw_trainer *t, const char *stage) {
   const cw_status go = cw_progress(context, stage, (double)t->step / t->options->steps);
   if (go == CW_OK)
     return CW_OK;
   CW_TRY(cw_trainer_save(context, t));
-  return cw_fail(context, go, "%s: cancelled after %d of %d steps%s", stage, t->step, t->options->steps,
-                 t->options->checkpoint ? "; the checkpoint is saved" : "");
+  return cancelled(context, t, stage, go, "; the checkpoint is saved");
+}
+
+cw_status cw_trainer_alive(cw_context *context, const cw_trainer *t, const char *stage) {
+  const cw_status go = cw_progress(context, stage, (double)t->step / t->options->steps);
+  return go == CW_OK ? CW_OK : cancelled(context, t, stage, go, "; the last checkpoint stands");
 }

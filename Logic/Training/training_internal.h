@@ -19,8 +19,8 @@ typedef struct cw_batches {
   bool flip;
   double erase;
   uint64_t erase_from; /* step */
-  size_t samples; /* of one scan */
-  float *noise;   /* bank of standard normal numbers */
+  size_t samples;      /* of one scan */
+  float *noise;        /* bank of standard normal numbers */
   int *control, *patient, *scratch;
   int control_count, patient_count;
 } cw_batches;
@@ -110,7 +110,8 @@ void cw_trainer_restore_best(cw_trainer *trainer);
 /* Goes on over all parameters and buffers. */
 uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph);
 /* Of everything that decides a run's bits but the number of threads. */
-uint64_t cw_fingerprint_run(const cw_dataset *dataset, const cw_split *split, const cw_training_options *options);
+uint64_t cw_fingerprint_run(const cw_context *context, const cw_dataset *dataset, const cw_split *split,
+                            const cw_training_options *options);
 
 /* Learning rate at a step of the one-cycle schedule. */
 double cw_one_cycle(double rate, int step, int steps);
@@ -125,6 +126,8 @@ double cw_seconds(void);
 
 /* Reports progress; on cancelling saves the state first, so that the run can be resumed. */
 cw_status cw_trainer_progress(cw_context *context, const cw_trainer *trainer, const char *stage);
+/* The same between steps, while statistics are half replaced: saves nothing, so that the last state stands. */
+cw_status cw_trainer_alive(cw_context *context, const cw_trainer *trainer, const char *stage);
 
 /* CW_ERROR_ARGUMENT for unusable options or splits. */
 cw_status cw_training_check(cw_context *context, const cw_dataset *dataset, const cw_split *split,

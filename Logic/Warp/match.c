@@ -60,8 +60,9 @@ static void ascend(const match *m, float noise) {
         /* The noise takes weight from flat places; the residual does without, so that what fits stays. */
         const float cov = m->covariance[at], own = m->variance[at];
         const float gain = own > 0 ? cov / own : 0;
-        const float force = cov / ((own + noise) * (m->fixed_variance[at] + m->fixed_noise)) *
-                            (m->fixed[at] - m->fixed_mean[at] - gain * (m->warped[at] - m->mean[at]));
+        const float below = (own + noise) * (m->fixed_variance[at] + m->fixed_noise);
+        const float force =
+            below > 0 ? cov / below * (m->fixed[at] - m->fixed_mean[at] - gain * (m->warped[at] - m->mean[at])) : 0;
         for (int a = 0; a < 3; a++) {
           const size_t low = p[a] > 0 ? at - stride[a] : at, high = p[a] < n[a] - 1 ? at + stride[a] : at;
           m->step[a * m->samples + at] = force * (m->warped[high] - m->warped[low]) * 0.5f;
@@ -102,15 +103,26 @@ static cw_status take_step(match *m, float *u) {
   return CW_OK;
 }
 
+/* A copy whose largest magnitude is between 1/2 and 1, exactly: products of variances stay in range. */
+static void copy_scaled(const float *image, size_t samples, float *copy) {
+  float most = 0;
+  int exponent = 0;
+  for (size_t s = 0; s < samples; s++)
+    most = fmaxf(most, fabsf(image[s]));
+  frexpf(most, &exponent);
+  for (size_t s = 0; s < samples; s++)
+    copy[s] = ldexpf(image[s], -exponent);
+}
+
 cw_status cw_match(cw_context *context, const int size[3], const float *fixed, const float *moving, float *u) {
   const double origin[3] = {0, 0, 0};
-  match m = {.context = context, .size = size, .fixed = fixed, .moving = moving, .grid = cw_grid_cube(1, 1, origin)};
+  match m = {.context = context, .size = size, .grid = cw_grid_cube(1, 1, origin)};
   memcpy(m.grid.size, size, sizeof m.grid.size);
   m.samples = cw_grid_samples(&m.grid);
   for (size_t s = 0; s < m.samples; s++)
     if (!isfinite(fixed[s]) || !isfinite(moving[s]))
       return cw_fail(context, CW_ERROR_NUMERIC, "match: an image holds NaN or Inf");
-  float *memory = cw_allocate(context, 12 * m.samples, sizeof *memory);
+  float *memory = cw_allocate(context, 14 * m.samples, sizeof *memory);
   if (!memory)
     return CW_ERROR_MEMORY;
   m.fixed_mean = memory;
@@ -121,8 +133,13 @@ cw_status cw_match(cw_context *context, const int size[3], const float *fixed, c
   m.covariance = m.variance + m.samples;
   m.step = m.covariance + m.samples;
   m.joined = m.step + 3 * m.samples;
+  float *const own_fixed = m.joined + 3 * m.samples, *const own_moving = own_fixed + m.samples;
+  copy_scaled(fixed, m.samples, own_fixed);
+  copy_scaled(moving, m.samples, own_moving);
+  m.fixed = own_fixed;
+  m.moving = own_moving;
   memset(u, 0, 3 * m.samples * sizeof *u);
-  cw_status status = local_moments(&m, fixed, m.fixed_mean, m.fixed_variance, &m.fixed_noise);
+  cw_status status = local_moments(&m, m.fixed, m.fixed_mean, m.fixed_variance, &m.fixed_noise);
   for (int i = 0; i < match_steps && status == CW_OK; i++) {
     status = cw_progress(context, "matching shapes", (double)i / match_steps);
     if (status == CW_OK)

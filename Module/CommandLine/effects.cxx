@@ -32,7 +32,7 @@ std::map<std::string, EffectFiles> files_of(const std::string &table_file) {
   if (none < 0 || alone.size() < 2)
     return files;
   const auto path = [&](const std::string &cell) {
-    return cell == "n/a" || cell.empty() ? "" : (Path(table_file).parent_path() / cell).lexically_normal().string();
+    return cell == "n/a" || cell.empty() ? "" : (Path(table_file).parent_path() / cell).string();
   };
   for (const auto &row : table.rows) {
     EffectFiles own{path(row[none]), {}, {}};

@@ -92,6 +92,8 @@ void write_regions(Context &context, const GroupRequest &request,
 // What each effect of a cohort with several does to the logit, and where log J lies.
 void write_effects(Context &context, const cw_model &model, const std::string &table,
                    const std::vector<SimulatedScan> *const pairs[2], const Path &out, Json &json) {
+  if (table.empty())
+    return;
   Rows rows;
   for (int d = 0; d < 2; d++) {
     const Json shares = effect_shares(context, model, table, *pairs[d], rows);

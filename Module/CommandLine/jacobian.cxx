@@ -21,6 +21,8 @@ void run_jacobian(Context &context, const JacobianRequest &request) {
   const auto [low, high] = std::minmax_element(jacobian->data, jacobian->data + samples);
   if (!Path(request.out).parent_path().empty())
     make_folder(Path(request.out).parent_path());
+  const Path side_car = Path(request.out).parent_path() / (stem_of(request.out) + ".json");
+  remove_file(side_car);  // it comes last: where it stands, the image is its own
   context.check(cw_nifti_write(context, request.out.c_str(), jacobian.get(), CW_NIFTI_FLOAT32));
   Json json;
   json["about"] = "Jacobian determinant of a displacement field, by counterwarp. For research use only.";
@@ -31,7 +33,7 @@ void run_jacobian(Context &context, const JacobianRequest &request) {
   json["largest"] = *high;
   json["folded_voxels"] = folded;
   json["versions"] = {{"counterwarp", cw_version()}};
-  write_json((Path(request.out).parent_path() / (stem_of(request.out) + ".json")), json);
+  write_json(side_car, json);
   context.say("Wrote " + request.out + ": from " + number(*low, 4) + " to " + number(*high, 4) + ", " +
               std::to_string(folded) + " of " + std::to_string(samples) + " voxels folded.");
 }

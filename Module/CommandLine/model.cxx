@@ -160,7 +160,8 @@ void run_model_check(Context &context, const ModelRequest &request) {
       preprocessing.grid.to_world.m[i][i] = 1;
     }
     context.check(cw_model_import(context, request.file.c_str(), &preprocessing, &choice, model.get()));
-    trouble = "the manifest is missing; `counterwarp model import` adds it";
+    if (!complete)
+      trouble = "the manifest is missing; `counterwarp model import` adds it";
   }
   try_out(context, *model, text);
   warn_of_stored_activations(context, request.file, *model);

@@ -1,4 +1,6 @@
 // counterwarp report: one self-contained page.
+#include <algorithm>
+
 #include "embedded.h"
 #include "report_parts.h"
 #include "wording.h"
@@ -49,6 +51,17 @@ std::string html_safe(const std::string &plain) {
   return text;
 }
 
+// Fails for a scan asked for that neither folder holds.
+void need_examples(const ReportRequest &request, const ReportSources &sources) {
+  for (const std::string &id : request.examples) {
+    const bool simulated = std::any_of(sources.simulations.begin(), sources.simulations.end(),
+                                       [&](const SimulatedScan &s) { return s.scan.id == id; });
+    if (!simulated &&
+        (request.saliency.empty() || !std::filesystem::exists(Path(request.saliency) / (id + "_saliency.json"))))
+      throw Failure("--example " + id + ": the folders given hold no simulation and no saliency maps of that scan.");
+  }
+}
+
 }  // namespace
 
 void run_report(Context &context, const ReportRequest &request) {
@@ -89,6 +102,7 @@ void run_report(Context &context, const ReportRequest &request) {
         sources.transfer[direction] = transfer(context, request.second, pairs, rows);
     }
   }
+  need_examples(request, sources);
   Json data;
   data["title"] = request.title;
   data["version"] = cw_version();

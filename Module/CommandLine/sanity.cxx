@@ -66,7 +66,8 @@ void run_sanity(Context &context, const SanityRequest &request) {
   const std::vector<Scan> all = scans_of_table(context, request.cohort);
   for (const Scan &scan : all)
     (held_out(*model, scan, true) == true ? apart : trained).push_back(scan);
-  if (apart.empty()) {
+  const bool held_out_only = !apart.empty();
+  if (!held_out_only) {
     context.warn(request.cohort + ": the model's record calls no scan held out; all scans take part in the checks.");
     apart = all;
   }
@@ -86,6 +87,8 @@ void run_sanity(Context &context, const SanityRequest &request) {
   json["model_fingerprint"] = fingerprint(request.model);
   json["classifier_fingerprint"] = network_fingerprint(context, *model);
   json["seed"] = request.seed;
+  json["held_out"] = held_out_only;
+  json["faithfulness_baseline"] = model->template_samples ? "the mean training scan" : "an image of zeros";
   json["scans"] = Json::array();
   for (const Scan &scan : scans)
     json["scans"].push_back(scan.id);

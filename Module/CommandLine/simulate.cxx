@@ -93,7 +93,7 @@ Json side_car(const SimulateRequest &request, const cw_model &model, const std::
 }
 
 // A finished simulation of the same model, scan and options, with all its files.
-bool stands(const SimulateRequest &request, const std::string &model_print, const Scan &scan) {
+bool stands(Context &context, const SimulateRequest &request, const std::string &model_print, const Scan &scan) {
   const SimulationNames names(scan.id, request.direction);
   const Path folder = request.out;
   std::error_code error;
@@ -102,9 +102,11 @@ bool stands(const SimulateRequest &request, const std::string &model_print, cons
       return false;
   try {
     const Json json = read_json(folder / names.side_car);
+    const auto transform = read_transform(context, scan);
     return json.at("model_fingerprint") == model_print && json.at("strength") == request.strength &&
            json.at("field").at("numbers") == (request.convention == "lps" ? "LPS" : "RAS") &&
-           json.at("source") == relative_to(request.out, scan.image);
+           json.at("source") == relative_to(request.out, scan.image) &&
+           json.at("transform_lps") == (transform ? affine_json(*transform) : Json());
   } catch (const nlohmann::json::exception &) {
     return false;
   } catch (const Failure &) {
@@ -158,7 +160,7 @@ void run_simulate(Context &context, const SimulateRequest &request) {
   const int count = static_cast<int>(scans.size());
   int done = 0;
   for (int i = 0; i < count; i++) {
-    if (request.resume && stands(request, model_print, scans[i]))
+    if (request.resume && stands(context, request, model_print, scans[i]))
       continue;
     context.part("Scans (" + request.direction + ")", i, count);
     simulate_scan(context, request, model, model_print, scans[i], held_out(*model, scans[i], from_table));

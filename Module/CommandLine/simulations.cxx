@@ -74,7 +74,7 @@ std::vector<SimulatedScan> simulations_of(Context &context, const Path &folder, 
       simulation.scan.participant = record.at("participant").get<std::string>();
       simulation.scan.session = record.at("session").is_string() ? record.at("session").get<std::string>() : "";
       simulation.scan.group = record.at("group").is_string() ? record.at("group").get<std::string>() : "";
-      simulation.scan.image = (folder / record.at("source").get<std::string>()).lexically_normal().string();
+      simulation.scan.image = (folder / record.at("source").get<std::string>()).string();
       if (simulation.direction != "inject" && simulation.direction != "remove")
         throw Failure("direction");
       (void)simulation.shift();

@@ -40,7 +40,7 @@ void read_classifiers(Context &context, const std::vector<std::string> &files, C
     classifiers.models.push_back(std::move(model));
     const cw_preprocessing &own = classifiers.models.back()->preprocessing, &first = classifiers.preprocessing();
     if (!cw_grid_same(&own.grid, &first.grid, 1e-3) || own.normalization != first.normalization ||
-        own.high != first.high)
+        own.low != first.low || own.high != first.high)
       throw Failure(file + ": prepares scans in another way than " + files[0] +
                     " (grid or normalisation); classifiers explained together take the same input.");
     graphs.push_back(classifiers.models.back()->graph);

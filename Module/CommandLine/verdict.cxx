@@ -80,7 +80,7 @@ bool find_model(Context &context, const std::string &file, const SimulatedScan &
     return true;
   }
   const Json name = simulation.record.value("model_file", Json());
-  const Path beside = name.is_string() ? (simulation.folder / name.get<std::string>()).lexically_normal() : Path();
+  const Path beside = name.is_string() ? simulation.folder / name.get<std::string>() : Path();
   std::error_code error;
   if (!beside.empty() && std::filesystem::is_regular_file(beside, error) && fingerprint(beside) == print) {
     context.check(cw_model_read(context, beside.c_str(), model.get()));

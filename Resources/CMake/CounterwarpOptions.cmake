@@ -12,6 +12,7 @@ set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 add_library(counterwarp_settings INTERFACE)
 if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
   target_compile_options(counterwarp_settings INTERFACE -Wall -Wextra -Wno-unknown-pragmas
+                                                        $<$<COMPILE_LANGUAGE:C>:-Werror=implicit-function-declaration>
                                                         $<$<COMPILE_LANGUAGE:C>:-Werror=int-conversion>
                                                         $<$<COMPILE_LANGUAGE:C>:-Werror=incompatible-pointer-types>)
   # Contraction and reassociation stay as the kernels write them: same bits on one CPU type and build.

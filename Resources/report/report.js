@@ -293,7 +293,7 @@
       part.methods.map((m) => [m.method, m.on_weights, interval(m.cascade[m.head].absolute_rank), interval(m.cascade[m.head].ssim),
         interval(m.unrelated.absolute_rank), m.on_output + (m.output_by_construction ? " (by construction)" : ""),
         interval(m.output.signed_rank), m.by_construction || ""])));
-    node.append(make("p", { class: "note", text: part.scans.length + " held-out scans; in brackets 95 % intervals of the mean. Below: magnitudes against those of the trained classifier as layers are re-drawn from the output down (" + layers.join(", ") + ")." }));
+    node.append(make("p", { class: "note", text: part.scans.length + (part.held_out === false ? " scans, of which training may have seen some" : " held-out scans") + "; in brackets 95 % intervals of the mean. Below: magnitudes against those of the trained classifier as layers are re-drawn from the output down (" + layers.join(", ") + ")." }));
     const columns = make("div", { class: "columns" });
     node.append(columns);
     const palette = [blue, red, "#2e8a6b", "#8a5bb0", "#b07d1e", "#1e8fb0", grey, "#b04a7d", "#5f8a2e", "#444f9e", "#9e6a44", "#7d7d2e"];
@@ -307,7 +307,7 @@
     }
     if (part.localisation) {
       const place = section("Where the maps point, against the known effect",
-        "Magnitudes on held-out patients, inside the scored region; in brackets 95 % intervals of the mean. Smoothed: by one voxel of the model's grid first.");
+        (part.held_out === false ? "Magnitudes on patients" : "Magnitudes on held-out patients") + ", inside the scored region; in brackets 95 % intervals of the mean. Smoothed: by one voxel of the model's grid first.");
       place.append(table(["Map", "n", "ROC area", "average precision", "correlation with the effect", "share inside", "smoothed: average precision", "smoothed: correlation"],
         part.localisation.map((m) => [m.map, m.plain.auc.n, interval(m.plain.auc), interval(m.plain.average_precision),
           interval(m.plain.normalised_correlation), interval(m.plain.mass_inside), interval(m.smoothed.average_precision),
@@ -315,7 +315,7 @@
     }
     if (part.faithfulness) {
       const faith = section("What the classifier makes of the maps",
-        "Deletion puts the mean training scan in place of the voxels that a map ranks first, insertion the other way round. Areas are parts of the way from the output for the mean scan (0) to that for the image (1): deletion is better the lower, insertion the higher.");
+        "Deletion puts " + (part.faithfulness_baseline || "the mean training scan") + " in place of the voxels that a map ranks first, insertion the other way round. Areas are parts of the way from the output for that (0) to that for the image (1): deletion is better the lower, insertion the higher.");
       faith.append(table(["Method", "n", "deletion", "insertion"],
         part.faithfulness.methods.map((m) => [m.method, m.deletion_area.n, interval(m.deletion_area), interval(m.insertion_area)])));
       const charts = make("div", { class: "columns" });

@@ -218,6 +218,16 @@ TEST(Job, FromNothingToThePage) {
                                   "--cohort", job.table, "--held-out-only", "--resume"});
   EXPECT_NE(again.err.find("Simulated 1 scans"), std::string::npos) << again.err;
   EXPECT_TRUE(std::filesystem::exists(some));
+  // Another alignment is another simulation.
+  write_file(folder / "still.tfm",
+             "#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
+             "Parameters: 1 0 0 0 1 0 0 0 1 0 0 0\nFixedParameters: 0 0 0\n");
+  for (const char *count : {"Simulated 1 scans", "Simulated 0 scans"}) {
+    const Outcome aligned =
+        job.done({"simulate", "--model", job.simulator, "--direction", "inject", "--out", folder.name("single"),
+                  "--strength", "0.5", "--transform", folder.name("still.tfm"), "--resume", scan.string()});
+    EXPECT_NE(aligned.err.find(count), std::string::npos) << aligned.err;
+  }
 
   // Group results, with a FreeSurfer-like table of names.
   write_atlas(folder / "atlas.nii.gz", scan);
@@ -354,4 +364,13 @@ TEST(Job, ATableWithoutTruth) {
   EXPECT_EQ(rows_of(job.folder / "group/scans.tsv").size(), 1u) << "one held-out control";
   job.done({"report", "--simulations", out, "--out", job.folder.name("page.html")});
   EXPECT_NE(text_of(job.folder / "page.html").find("No second classifier was given"), std::string::npos);
+
+  // Scans and model are found from a folder behind a symbolic link, too.
+  std::filesystem::create_directories(job.folder / "far/away");
+  std::filesystem::create_directory_symlink(job.folder / "far/away", job.folder / "link");
+  job.simulate("inject", job.folder.name("link"), {"--cohort", job.table, "--group", "control"});
+  job.done({"report", "--simulations", job.folder.name("link"), "--out", job.folder.name("page.html")});
+  const Outcome linked = job.done(
+      {"group", "--simulations", job.folder.name("link"), "--cohort", job.table, "--out", job.folder.name("group")});
+  EXPECT_EQ(linked.err.find("no longer where it was"), std::string::npos) << linked.err;
 }

@@ -25,6 +25,15 @@ TEST(ModelCommand, CheckNamesWhatIsMissing) {
   EXPECT_NE(outcome.out.find("it runs: logit"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("a simulator can be trained for it: yes"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.err.find("manifest is missing"), std::string::npos) << outcome.err;
+  const Folder folder;
+  const std::string whole = folder.name("whole.onnx");
+  outcome = run({"model", "import", data + "densenet121.onnx", "--out", whole, "--spacing", "3", "--orientation", "RAS",
+                 "--normalization", "none"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  for (const Arguments &arguments : {Arguments{"model", "check", whole}, {"model", "check", whole, "--output", "0"}}) {
+    outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+  }
   outcome = run({"model", "check", data + "sfcn.onnx"});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.err.find("which class is the patients'"), std::string::npos) << outcome.err;

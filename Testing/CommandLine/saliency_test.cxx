@@ -139,6 +139,11 @@ TEST(Saliency, MapsChecksAndPage) {
   ASSERT_EQ(plain.size(), 1u) << "as many as asked for";
   EXPECT_EQ(plain[0]["group"], "patient") << "held-out patients first";
   EXPECT_EQ(plain[0]["maps"][0]["verdict"]["word"], "unchecked");
+  const std::string id = plain[0]["id"];
+  EXPECT_EQ(pictures({"--saliency", folder.name("all"), "--example", id}).size(), 1u) << "without simulations";
+  EXPECT_NE(run({"report", "--saliency", folder.name("all"), "--example", "nobody", "--out", folder.name("none.html")})
+                .err.find("of that scan"),
+            std::string::npos);
   EXPECT_EQ(
       pictures({"--saliency", folder.name("all"), "--sanity", folder.name("sanity")})[0]["maps"][0]["verdict"]["word"],
       "open")

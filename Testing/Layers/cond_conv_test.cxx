@@ -89,6 +89,8 @@ TEST(CondConv, Refuses) {
   test = cond_conv({1, 3, 4, 4, 4}, 2);
   test.operands[1] = input({1, 2});
   expect_refused(test, CW_ERROR_SHAPE, "direction");
+  test.operands[1] = parameter({1, 1});  // one for a whole batch
+  expect_refused(test, CW_ERROR_SHAPE, "direction");
 }
 
 }  // namespace

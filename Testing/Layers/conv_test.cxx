@@ -129,7 +129,55 @@ TEST(Conv, InputGradientMode) {
   check(test, forward_tolerance, gradient_tolerance);
 }
 
+// Weights that a node computes, as a file may hold them, give the gradient of stored ones.
+TEST(Conv, ComputedWeights) {
+  for (const cw_operator op : {CW_OP_CONV, CW_OP_CONV_TRANSPOSE}) {
+    const std::vector<float> x = to_float(random_tensor({1, 3, 5, 6, 7}, -1, 1, 1).data);
+    const std::vector<float> w = to_float(random_tensor({3, 3, 3, 3, 3}, -1, 1, 2).data);
+    std::vector<float> gradient[2];
+    for (const bool computed : {false, true}) {
+      Context context;
+      cw_graph *graph = nullptr;
+      cw_plan *plan = nullptr;
+      cw_value image, weights, y;
+      cw_attributes a = cw_attributes_default();
+      for (int i = 0; i < 3; i++)
+        a.kernel[i] = 3;
+      ASSERT_EQ(cw_graph_create(context.get, &graph), CW_OK);
+      ASSERT_EQ(cw_graph_input(context.get, graph, "x", CW_SHAPE(CW_BATCH, 3, 5, 6, 7), &image), CW_OK);
+      ASSERT_EQ(cw_graph_parameter(context.get, graph, "w", CW_SHAPE(3, 3, 3, 3, 3), false, w.data(), &weights), CW_OK);
+      if (computed) {
+        ASSERT_EQ(cw_graph_node(context.get, graph, CW_OP_ABS, "abs", nullptr, &weights, 1, &weights), CW_OK);
+      } else {
+        for (std::size_t i = 0; i < w.size(); i++)
+          cw_value_data(graph, weights)[i] = std::fabs(w[i]);
+      }
+      const cw_value in[2] = {image, weights};
+      ASSERT_EQ(cw_graph_node(context.get, graph, op, "y", &a, in, 2, &y), CW_OK) << cw_context_message(context.get);
+      ASSERT_EQ(cw_graph_output(context.get, graph, y), CW_OK);
+      cw_plan_options options = {};
+      options.mode = CW_INPUT_GRADIENT;
+      options.batch = 1;
+      ASSERT_EQ(cw_plan_create(context.get, graph, &options, &plan), CW_OK);
+      std::copy(x.begin(), x.end(), cw_plan_data(plan, image));
+      cw_plan_forward(plan);
+      const auto count = static_cast<std::size_t>(cw_shape_elements(cw_value_shape(graph, y), 1));
+      for (std::size_t i = 0; i < count; i++)
+        cw_plan_gradient(plan, y)[i] = static_cast<float>(i % 7) - 3;
+      cw_plan_backward(plan);
+      gradient[computed].assign(cw_plan_gradient(plan, image), cw_plan_gradient(plan, image) + x.size());
+      cw_plan_free(context.get, plan);
+      cw_graph_free(context.get, graph);
+    }
+    EXPECT_EQ(gradient[0], gradient[1]);
+  }
+}
+
 TEST(Conv, Refuses) {
+  Window far;
+  far.dilation = {2000, 2000, 2000};
+  far.pads = {4000, 4000, 4000, 4000, 4000, 4000};
+  expect_refused(conv({1, 3, 4, 4, 4}, 1, far), CW_ERROR_UNSUPPORTED, "reaches");
   Case test = conv({1, 3, 4, 4, 4}, 2);
   test.operands[1] = parameter({2, 4, 3, 3, 3});
   expect_refused(test, CW_ERROR_SHAPE, "channels");

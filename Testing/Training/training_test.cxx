@@ -148,11 +148,11 @@ TEST(TrainClassifier, StartsFromAnotherModel) {
   EXPECT_EQ(context.leaked(), 0);
 }
 
-/* Stops at every possible call of progress. */
+/* Stops at calls of progress all through a run: between steps, and while statistics are half replaced. */
 TEST(TrainClassifier, ResumesToTheSameBits) {
   const Balls balls;
   const std::vector<float> straight = Classifier(balls, Short(5), 2);
-  for (int stop = 1; stop <= 5; stop++) {
+  for (int stop : {1, 2, 3, 5, 9, 12, 14, 15, 20}) {
     Folder folder;
     const std::string checkpoint = folder("state");
     cw_training_options options = Short(5);
@@ -163,6 +163,7 @@ TEST(TrainClassifier, ResumesToTheSameBits) {
     } user = {&calls, stop};
     cw_context_options co = {};
     co.threads = 2;
+    co.seed = 42;
     co.user = &user;
     co.progress = [](void *u, const char *, double) {
       const Stop *s = static_cast<Stop *>(u);
@@ -194,6 +195,10 @@ TEST(TrainClassifier, RefusesOtherCheckpointsAndBadOptions) {
   EXPECT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &options, &graph, nullptr), CW_ERROR_ARGUMENT);
   EXPECT_NE(context.message().find("other options or data"), std::string::npos) << context.message();
   options.seed = 1;
+  Balls others;
+  others.samples[others.samples.size() / 2 + 8] += 1;
+  EXPECT_EQ(cw_train_classifier(context, &others.dataset, &others.split, &options, &graph, nullptr), CW_ERROR_ARGUMENT)
+      << "another data set";
   const std::string bytes = Text(checkpoint);
   for (size_t length : {size_t(0), size_t(10), size_t(100), bytes.size() / 2, bytes.size() - 1}) {
     std::ofstream(checkpoint, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(length));

@@ -90,6 +90,18 @@ TEST(Match, NothingToFollow) {
   EXPECT_EQ(rms_inside(match(context, flat, flat), nullptr, 3), 0);
   EXPECT_EQ(rms_inside(match(context, x, flat), nullptr, 3), 0);
   EXPECT_LT(rms_inside(match(context, flat, x), nullptr, 3), 2) << "finite";
+  const std::vector<float> zero(s.samples(), 0.0f);
+  for (const auto *a : {&zero, &x})
+    for (const auto *b : {&zero, &x})
+      EXPECT_LT(rms_inside(match(context, *a, *b), nullptr, 3), 2) << "finite";
+  auto faint = x, bright = x, other = texture(9);
+  const auto as_is = match(context, x, other);
+  for (size_t i = 0; i < x.size(); i++) {
+    faint[i] = std::ldexp(x[i], -60);
+    bright[i] = std::ldexp(x[i], 60);
+  }
+  EXPECT_EQ(match(context, faint, other), as_is) << "images of any scale";
+  EXPECT_EQ(match(context, bright, other), as_is);
   auto bad = x;
   bad[5] = NAN;
   std::vector<float> u(3 * s.samples());
