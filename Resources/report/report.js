@@ -43,7 +43,7 @@
       body.append(line);
     }
     const top = make("tr");
-    for (const text of head) top.append(make("th", { scope: "col", text }));
+    for (const text of head) top.append(make("th", { scope: "col" }, text));
     return make("div", { class: "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, top), body));
   }
 
@@ -210,7 +210,7 @@
       const r = data.proof.find((row) => row.figure === figure && (row.direction === direction || (row.direction === "both" && direction === "inject")));
       return r ? plain(r.value) + (known(r.low) ? " (" + plain(r.low) + " to " + plain(r.high) + ")" : "") : "n/a";
     };
-    node.append(table(["", names.inject, names.remove, "What it means"], figures.map((f) => [f.replace(/_/g, " "),
+    node.append(table(["", names.inject, names.remove, make("span", { class: "words", text: "What it means" })], figures.map((f) => [f.replace(/_/g, " "),
       cell(f, "inject"), cell(f, "remove"), make("span", { class: "words", text: data.proof.find((r) => r.figure === f).meaning })])));
   }
 
@@ -277,7 +277,7 @@
         const says = v.weights ? "weights: " + v.weights + "; output: " + v.output : "not checked for this classifier";
         cards.append(card(map.method, map.planes,
           make("p", { class: "judged", title: v.text }, make("span", { class: "state " + v.state, text: v.word }), make("span", { text: " " + says })),
-          make("p", { class: "note", text: map.reason || "red from +" + plain(map.scale.high, 2) + ", blue from " + plain(map.scale.low, 2) })));
+          make("p", { class: "note", text: map.reason || "full red at +" + plain(map.scale.high, 2) + ", full blue at " + plain(map.scale.low, 2) })));
       }
     }
   }
