@@ -281,6 +281,68 @@ class ExplainTest : public widgets_test::ViewerTest {
     QCOMPARE(panel()->settings(), settings);
   }
 
+  // It was on its way when the method was given up.
+  void aMapOfAnotherMethodDoesNotCome() {
+    start();
+    rest();
+    int came = 0;
+    connect(engine(), &qCounterwarpEngine::saliencyReady, this, [&came] { came++; });
+    panel()->chooseMethod("gradient");
+    QTest::qSleep(1000);  // computed meanwhile, and not yet heard of
+    panel()->chooseMethod(QString());
+    rest();
+    QTest::qWait(100);
+    QCOMPARE(came, 0);
+  }
+
+  // The slider stops the map, and the method is given up before it is wished for again.
+  void noMethodIsNeverComputed() {
+    start();
+    QSignalSpy failures(engine(), &qCounterwarpEngine::failed);
+    for (int i = 0; i < 80; i++) {
+      panel()->chooseMethod("smoothgrad");
+      QTest::qSleep(1 + i % 8);
+      panel()->setStrength(i % 2 ? 0.3 : -0.3);
+      panel()->chooseMethod(QString());
+      QCoreApplication::processEvents();
+    }
+    rest();
+    QVERIFY2(failures.isEmpty(), qPrintable(message()));
+    QVERIFY(!viewer_->host()->lastResult().saliency);
+  }
+
+  // "Move the slider to go on": also with what the slider does not ask for.
+  void curveAndMapGoOnAfterACancel() {
+    start();
+    rest();
+    panel()->chooseMethod("smoothgrad");
+    panel()->cancel();
+    rest();
+    QVERIFY2(message().contains("Move the slider"), qPrintable(message()));
+    panel()->setStrength(0.3);
+    QTRY_VERIFY_WITH_TIMEOUT(viewer_->host()->lastResult().saliency, kPatience);
+    rest();
+
+    QMetaObject::Connection stop = connect(engine(), &qCounterwarpEngine::prepared, this, [&] { panel()->cancel(); });
+    panel()->apply();
+    QVERIFY(viewer_->host()->lastResult().logits.isEmpty());
+    QTRY_VERIFY_WITH_TIMEOUT(panel()->isPrepared(), kPatience);
+    rest();
+    disconnect(stop);
+    panel()->setStrength(0.2);
+    QTRY_VERIFY_WITH_TIMEOUT(!viewer_->host()->lastResult().logits.isEmpty(), kPatience);
+    QTRY_VERIFY_WITH_TIMEOUT(viewer_->host()->lastResult().saliency, kPatience);
+    rest();
+
+    // What was stopped of another scan, or given up since, does not come back.
+    panel()->chooseMethod("gradient");
+    panel()->cancel();
+    panel()->chooseMethod(QString());
+    panel()->setStrength(0.1);
+    settle();
+    QVERIFY(!viewer_->host()->lastResult().saliency);
+  }
+
   // ---- what is saved and kept ----
 
   void aSideCarIsSavedToo() {

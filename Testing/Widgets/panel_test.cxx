@@ -295,8 +295,29 @@ class PanelTest : public widgets_test::ViewerTest {
     QVERIFY(table->item(0, 2)->text().toInt() <= table->item(2, 2)->text().toInt() ||
             table->horizontalHeader()->sortIndicatorOrder() == Qt::DescendingOrder);
     picture("regions");
+    QVERIFY(!viewer_->host()->lastResult().regions.isEmpty());
     choose("atlasBox", "None");
     QCOMPARE(table->rowCount(), 0);
+    QVERIFY(viewer_->host()->lastResult().regions.isEmpty());  // nor are they saved
+  }
+
+  // They were on their way when the atlas was given up.
+  void regionsOfAnotherAtlasDoNotCome() {
+    start();
+    viewer_->host()->open(files_->atlas(), qCounterwarpViewerHost::Atlas);
+    auto *table = part<QTableWidget>("regionTable");
+    QTRY_COMPARE_WITH_TIMEOUT(table->rowCount(), 3, kPatience);
+    rest();
+    int came = 0;
+    connect(panel()->findChild<qCounterwarpEngine *>(), &qCounterwarpEngine::regionsReady, this, [&came] { came++; });
+    panel()->chooseAtlas(panel()->atlas());
+    QTest::qSleep(1000);  // computed meanwhile, and not yet heard of
+    panel()->chooseAtlas(QString());
+    rest();
+    QTest::qWait(100);
+    QCOMPARE(came, 0);
+    QCOMPARE(table->rowCount(), 0);
+    QVERIFY(viewer_->host()->lastResult().regions.isEmpty());
   }
 
   void filesCanBeDropped() {

@@ -121,8 +121,7 @@ void qCounterwarpEngine::wish(const std::function<void(Wishes &)> &change) {
 void qCounterwarpEngine::readModel(const QString &file) {
   wish([&](Wishes &w) {
     model_serial_++;
-    scan_serial_++;
-    clearWork(w);
+    newScan(w);
     w.model = true;
     w.modelFile = file;
   });
@@ -133,10 +132,15 @@ void qCounterwarpEngine::clearWork(Wishes &w) {
   moved_ = false;
 }
 
+void qCounterwarpEngine::newScan(Wishes &w) {
+  scan_serial_++;
+  clearWork(w);
+  curve_left_ = saliency_left_ = false;
+}
+
 void qCounterwarpEngine::align(const qCounterwarpVolumePointer &scan) {
   wish([&](Wishes &w) {
-    scan_serial_++;
-    clearWork(w);
+    newScan(w);
     w.scan = w.align = true;
     w.scanData = scan;
   });
@@ -145,8 +149,7 @@ void qCounterwarpEngine::align(const qCounterwarpVolumePointer &scan) {
 void qCounterwarpEngine::prepare(const qCounterwarpVolumePointer &scan, const QString &name,
                                  const qCounterwarpAlignment &alignment) {
   wish([&](Wishes &w) {
-    scan_serial_++;
-    clearWork(w);
+    newScan(w);
     w.scan = true;
     w.scanData = scan;
     w.scanName = name;
@@ -163,11 +166,15 @@ void qCounterwarpEngine::show(double strength, bool settle) {
       moved_ = true;
     }
     w.settle = settle;
+    w.curve = w.curve || curve_left_;
+    w.saliency = w.saliency || saliency_left_;
+    curve_left_ = saliency_left_ = false;
   });
 }
 
 void qCounterwarpEngine::setAtlas(const qCounterwarpVolumePointer &atlas, bool of_model) {
   wish([&](Wishes &w) {
+    atlas_serial_++;
     w.atlas = atlas;
     w.atlasOfModel = of_model;
     w.regions = static_cast<bool>(atlas);
@@ -176,14 +183,19 @@ void qCounterwarpEngine::setAtlas(const qCounterwarpVolumePointer &atlas, bool o
 
 void qCounterwarpEngine::explain(const QString &method) {
   wish([&](Wishes &w) {
+    method_serial_++;
     w.method = method;
     w.saliency = !method.isEmpty();
+    saliency_left_ = false;
   });
 }
 
 void qCounterwarpEngine::cancel() {
   const bool was_busy = busy_;
   wish([&](Wishes &w) {
+    const auto stopped = [&](bool Wishes::*wish) { return w.*wish || doing_ == wish; };
+    curve_left_ = curve_left_ || stopped(&Wishes::curve);
+    saliency_left_ = saliency_left_ || (stopped(&Wishes::saliency) && !w.method.isEmpty());
     w.model = false;
     clearWork(w);
     stop_ = true;
@@ -194,8 +206,7 @@ void qCounterwarpEngine::cancel() {
 
 void qCounterwarpEngine::forget() {
   wish([&](Wishes &w) {
-    scan_serial_++;
-    clearWork(w);
+    newScan(w);
     w.scan = true;  // of nothing
     w.scanData.reset();
   });
@@ -264,6 +275,7 @@ bool qCounterwarpEngine::fine(cw_context *context, cw_status status) {
 // saliency.
 bool qCounterwarpEngine::next(Wishes &now) {
   std::unique_lock<std::mutex> lock(mutex_);
+  doing_ = nullptr;
   for (;;) {
     if (quit_)
       return false;
@@ -278,25 +290,22 @@ bool qCounterwarpEngine::next(Wishes &now) {
     wake_.wait(lock);
   }
   now = wishes_;
-  job_ = {model_serial_, now.model ? -1 : scan_serial_.load()};
+  for (bool Wishes::*wish : {&Wishes::saliency, &Wishes::regions, &Wishes::settle, &Wishes::curve, &Wishes::preview,
+                             &Wishes::scan, &Wishes::model})
+    if (wishes_.*wish)
+      doing_ = wish;
+  job_ = {model_serial_, doing_ == &Wishes::model ? -1 : scan_serial_.load(),
+          doing_ == &Wishes::regions ? atlas_serial_.load() : -1,
+          doing_ == &Wishes::saliency ? method_serial_.load() : -1};
   working_ = true;
   stop_ = false;
-  if (wishes_.model)
-    wishes_.model = false;
-  else if (wishes_.scan) {
-    wishes_.scan = wishes_.align = false;
+  wishes_.*doing_ = false;
+  if (doing_ == &Wishes::scan) {
+    wishes_.align = false;
     wishes_.scanData.reset();
-  } else if (wishes_.preview) {
-    wishes_.preview = false;
+  } else if (doing_ == &Wishes::preview) {
     moved_ = false;
-  } else if (wishes_.curve)
-    wishes_.curve = false;
-  else if (wishes_.settle)
-    wishes_.settle = false;
-  else if (wishes_.regions)
-    wishes_.regions = false;
-  else
-    wishes_.saliency = false;
+  }
   return true;
 }
 
@@ -436,9 +445,9 @@ void qCounterwarpEngine::previewNow(Held &held, double strength) {
 }
 
 bool qCounterwarpEngine::again(cw_status status, bool Wishes::*wish) {
+  const std::lock_guard<std::mutex> lock(mutex_);  // what stopped it may just be coming
   if (status != CW_ERROR_CANCELLED || stop_ || !current(job_))
     return false;
-  const std::lock_guard<std::mutex> lock(mutex_);
   wishes_.*wish = true;  // goes on when the slider rests
   return true;
 }

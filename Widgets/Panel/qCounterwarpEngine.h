@@ -18,8 +18,8 @@ struct cw_saliency;
 // Lives in the thread of its user (the GUI); every call returns at once and every signal arrives in that thread.
 //
 // A position of the slider that was not looked at before the next one came is never computed, full resolution gives
-// way to a new position, and signals of a scan or model that has been replaced do not arrive.  At most two previews are
-// under way to the user, so that a slow display cannot pile them up.
+// way to a new position, and signals of a scan, model, atlas or method that has been replaced do not arrive.  At most
+// two previews are under way to the user, so that a slow display cannot pile them up.
 class qCounterwarpEngine : public QObject {
   Q_OBJECT
 
@@ -42,7 +42,8 @@ class qCounterwarpEngine : public QObject {
   void setAtlas(const qCounterwarpVolumePointer &atlas, bool of_model);
   // The map of a saliency method for each prepared scan from now on; "" for none.
   void explain(const QString &method);
-  // Stops what is under way; a prepared scan stays.  cancelled() follows if there was anything to stop.
+  // Stops what is under way; a prepared scan stays, and the next position brings the curve and the map that were
+  // stopped.  cancelled() follows if there was anything to stop.
   void cancel();
   // Forgets the scan: nothing of it is computed or arrives from now on.
   void forget();
@@ -95,11 +96,13 @@ class qCounterwarpEngine : public QObject {
   bool interrupted() const;
   static bool onProgress(void *user, const char *stage, double fraction);
   static void onWarning(void *user, const char *sentence);
-  // Runs in the user's thread, unless the scan or model was replaced meanwhile.
+  // Runs in the user's thread, unless what the job depends on was replaced meanwhile.
   void post(const std::function<void()> &call);
   void wish(const std::function<void(Wishes &)> &change);
   // Drops the wishes about a scan.
   void clearWork(Wishes &wishes);
+  // As well as what was stopped of the scan.
+  void newScan(Wishes &wishes);
   // Asks again for what gave way to a move of the slider; false if that is not why it stopped.
   bool again(cw_status status, bool Wishes::*wish);
   // Tells the user that nothing is left to do, if that is so.
@@ -111,21 +114,24 @@ class qCounterwarpEngine : public QObject {
   Wishes wishes_;
   bool quit_ = false;
   std::atomic<int> under_way_{0};  // previews on their way to the user
-  // Of the model and of the scan: what belongs to an older one is dropped.  A model's own job depends on the first
-  // only.
+  // Of what a job depends on, -1 where it does not: what belongs to an older one is dropped.
   struct Serial {
-    int model, scan;
+    int model, scan, atlas, method;
   };
   bool current(const Serial &serial) const {
-    return serial.model == model_serial_ && (serial.scan < 0 || serial.scan == scan_serial_);
+    const auto same = [](int its, const std::atomic<int> &newest) { return its < 0 || its == newest; };
+    return same(serial.model, model_serial_) && same(serial.scan, scan_serial_) && same(serial.atlas, atlas_serial_) &&
+           same(serial.method, method_serial_);
   }
-  std::atomic<int> model_serial_{0}, scan_serial_{0};
-  Serial job_{0, 0};                // of the job under way; the thread's own
+  std::atomic<int> model_serial_{0}, scan_serial_{0}, atlas_serial_{0}, method_serial_{0};
+  Serial job_{0, -1, -1, -1};       // of the job under way; the thread's own
   std::atomic<bool> stop_{false};   // stops the job under way
   std::atomic<bool> moved_{false};  // a newer position is wished for
   bool gives_way_ = false;          // the job under way stops for it; the thread's own
   QString told_stage_;              // progress told last; the thread's own
   std::chrono::steady_clock::time_point told_;
-  bool working_ = false;  // a job is under way; guarded by mutex_
-  bool busy_ = false;     // as the user knows it
+  bool working_ = false;                             // a job is under way; guarded by mutex_
+  bool Wishes::*doing_ = nullptr;                    // what it does; guarded by mutex_
+  bool curve_left_ = false, saliency_left_ = false;  // stopped by cancel(); guarded by mutex_
+  bool busy_ = false;                                // as the user knows it
 };

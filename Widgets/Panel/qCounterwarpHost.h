@@ -46,6 +46,7 @@ class qCounterwarpHost : public QObject {
   virtual void showResult(const QString &scan, const qCounterwarpResultPointer &result,
                           const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &origin) = 0;
   virtual void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) = 0;
+  // Empty: those that were shown are of another atlas.
   virtual void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) = 0;
   virtual void showOverlay(bool on) = 0;
   // A map of the scan itself with what is known about it, in the place of the overlay; nullptr: none.

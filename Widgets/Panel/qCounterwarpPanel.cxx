@@ -295,6 +295,8 @@ void qCounterwarpPanel::chooseAtlas(const QString &id) {
 
 void qCounterwarpPanel::passAtlas() {
   ui_->regionTable->setRowCount(0);
+  if (host_ && prepared_)  // a scene's table of an earlier run stays
+    host_->showRegions(scan_, atlas_, QVector<qCounterwarpRegion>());
   QString problem;
   const qCounterwarpVolumePointer atlas = host_ && !atlas_.isEmpty() ? host_->volume(atlas_, &problem) : nullptr;
   if (!problem.isEmpty())

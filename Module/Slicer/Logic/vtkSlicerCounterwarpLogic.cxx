@@ -372,6 +372,8 @@ void vtkSlicerCounterwarpLogic::PutCurve(vtkMRMLScalarVolumeNode *scan, const st
 }
 
 void vtkSlicerCounterwarpLogic::PutRegions(vtkMRMLScalarVolumeNode *scan, const std::vector<Region> &regions) {
+  if (regions.empty() && this->Outputs("RegionTable", "vtkMRMLTableNode", scan).empty())
+    return;
   vtkMRMLTableNode *table =
       vtkMRMLTableNode::SafeDownCast(this->Output("RegionTable", "vtkMRMLTableNode", scan, "regions"));
   if (!table)

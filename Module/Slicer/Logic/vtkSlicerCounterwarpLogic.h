@@ -61,6 +61,7 @@ class VTK_SLICER_COUNTERWARP_MODULE_LOGIC_EXPORT vtkSlicerCounterwarpLogic : pub
     double percent;
     double voxels;
   };
+  /// No rows empty the table that is there, and make none.
   void PutRegions(vtkMRMLScalarVolumeNode *scan, const std::vector<Region> &regions);
 
   /// Background and foreground of the slice views; either may be nullptr.

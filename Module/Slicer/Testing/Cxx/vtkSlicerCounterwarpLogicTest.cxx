@@ -127,6 +127,14 @@ void writes(vtkSlicerCounterwarpLogic *logic, vtkMRMLScene *scene, vtkMRMLScalar
   std::vector<vtkMRMLNode *> tables;
   scene->GetNodesByClass("vtkMRMLTableNode", tables);
   EXPECT(tables.size() == 2);
+  logic->PutRegions(scan, {});   // another atlas was chosen
+  logic->PutRegions(other, {});  // which has no table
+  tables.clear();
+  scene->GetNodesByClass("vtkMRMLTableNode", tables);
+  EXPECT(tables.size() == 2);
+  for (vtkMRMLNode *node : tables)
+    if (std::string(node->GetAttribute("Counterwarp.Role")) == "RegionTable")
+      EXPECT(vtkMRMLTableNode::SafeDownCast(node)->GetNumberOfRows() == 0);
 }
 
 }  // namespace
