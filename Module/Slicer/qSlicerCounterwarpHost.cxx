@@ -7,6 +7,7 @@
 #include <vtkMRMLScene.h>
 #include <vtkMRMLScriptedModuleNode.h>
 #include <vtkMRMLTransformableNode.h>
+#include <vtkMRMLVolumeNode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -46,7 +47,28 @@ void qSlicerCounterwarpHost::observe(vtkMRMLNode *scan) {
   if (scan) {
     scan->AddObserver(vtkMRMLVolumeNode::ImageDataModifiedEvent, callback_);
     scan->AddObserver(vtkMRMLTransformableNode::TransformModifiedEvent, callback_);
+    scan->AddObserver(vtkCommand::ModifiedEvent, callback_);  // all that a new origin or spacing tells
+    hasMoved();
   }
+}
+
+void qSlicerCounterwarpHost::watch(const QString &id) {
+  observe(node(id));
+  scale_ = 0.1;
+}
+
+bool qSlicerCounterwarpHost::hasMoved() {
+  auto *volume = vtkMRMLVolumeNode::SafeDownCast(scan_);
+  if (!volume)
+    return false;
+  vtkNew<vtkMatrix4x4> now;
+  volume->GetIJKToRASMatrix(now);
+  bool moved = false;
+  for (int r = 0; r < 4; r++)
+    for (int c = 0; c < 4; c++)
+      moved = moved || now->GetElement(r, c) != place_->GetElement(r, c);
+  place_->DeepCopy(now);
+  return moved;
 }
 
 void qSlicerCounterwarpHost::onEvent(vtkObject *, unsigned long event, void *client, void *data) {
@@ -70,7 +92,7 @@ void qSlicerCounterwarpHost::onEvent(vtkObject *, unsigned long event, void *cli
     case vtkMRMLScene::NodeAddedEvent:
       break;
     default:  // of the chosen scan
-      if (self->scan_)
+      if (self->scan_ && (event != vtkCommand::ModifiedEvent || self->hasMoved()))
         emit self->volumeRemoved(QString::fromUtf8(self->scan_->GetID()));
       return;
   }
@@ -129,8 +151,7 @@ void qSlicerCounterwarpHost::openDemo() {
 }
 
 void qSlicerCounterwarpHost::scanChosen(const QString &id) {
-  observe(node(id));
-  scale_ = 0.1;
+  watch(id);
   logic_->Show(node(id), nullptr, 0);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <vtkCallbackCommand.h>
+#include <vtkMatrix4x4.h>
 #include <vtkNew.h>
 #include <vtkSmartPointer.h>
 #include <vtkWeakPointer.h>
@@ -20,6 +21,9 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   qSlicerCounterwarpHost(vtkSlicerCounterwarpLogic *logic, QObject *parent);
   ~qSlicerCounterwarpHost() override;
   void setScene(vtkMRMLScene *scene);
+  // The scan whose changes the panel hears of, "" for none.  Without a scan nothing is put into the slice views: a
+  // scene that is restored has its own.
+  void watch(const QString &id);
 
   Choices scans() const override { return choices(false); }
   Choices atlases() const override { return choices(true); }
@@ -50,6 +54,8 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   QString demo(const char *file) const;
   vtkMRMLScalarVolumeNode *node(const QString &id) const;
   void observe(vtkMRMLNode *scan);
+  // Whether the scan lies elsewhere than when this was asked last.
+  bool hasMoved();
   // What the slice views show when nothing moves: reference, saliency or the result, over the chosen scan.
   void showAtRest();
   static void onEvent(vtkObject *caller, unsigned long event, void *self, void *data);
@@ -58,6 +64,7 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   vtkWeakPointer<vtkMRMLScene> scene_;
   vtkWeakPointer<vtkMRMLNode> scan_;
   vtkNew<vtkCallbackCommand> callback_;
+  vtkNew<vtkMatrix4x4> place_;  // the scan's IJK to RAS
   bool overlay_ = true, preview_ = false;
   double scale_ = 0.1;
   // Of the chosen scan; gone with it, or with the panel's next run.

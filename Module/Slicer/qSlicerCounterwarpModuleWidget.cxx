@@ -119,10 +119,10 @@ void qSlicerCounterwarpModuleWidget::readSettings() {
   settings[QStringLiteral("scan")] = id("Scan");
   settings[QStringLiteral("atlas")] = id("Atlas");
   reading_ = true;
+  host_->watch(QString());
   scan_->setCurrentNodeID(id("Scan"));
   atlas_->setCurrentNodeID(id("Atlas"));
   panel_->setSettings(settings);
   reading_ = false;
-  if (!panel_->scan().isEmpty())
-    host_->scanChosen(panel_->scan());
+  host_->watch(panel_->scan());
 }
