@@ -5,29 +5,28 @@
 #     so the BLAS of a host (Slicer, Python) and its number of threads are neither used nor changed; called from OpenMP
 #     threads it stays in them;
 #  2. the shared library of that flavour;
-#  3. any BLAS that find_package(BLAS) gives.
+#  3. any BLAS that find_package(BLAS) gives, with a warning.
 # ThreadSafeBlas_LIBRARY may be set by hand.  ThreadSafeBlas_STATIC tells whether it is an archive.
 #
 # OpenBLAS's serial flavour is not taken: in Debian's 0.3.21 two threads may get the same scratch memory (the compiler
 # moved the spin lock's release before the search for a free buffer), and products come out wrong.
 
-set(_threadsafeblas_suffixes
-    openblas-openmp
-    "${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp"
-    openblas/openmp)
-find_library(ThreadSafeBlas_LIBRARY NAMES libopenblas.a PATH_SUFFIXES ${_threadsafeblas_suffixes}
-             PATHS "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp" NO_DEFAULT_PATH
-             DOC "BLAS that several threads may call")
-find_library(ThreadSafeBlas_LIBRARY NAMES libopenblaso.a openblaso openblas_openmp openblas
-             PATHS "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp" /usr/lib64 /usr/lib
-             PATH_SUFFIXES openblas-openmp NO_DEFAULT_PATH
-             DOC "BLAS that several threads may call")
-unset(_threadsafeblas_suffixes)
+# The name alone tells nothing: in Fedora's /usr/lib64 it is the serial flavour, and openblaso the one with OpenMP.
+find_library(ThreadSafeBlas_LIBRARY NAMES libopenblas.a openblas
+             PATHS "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp" /usr/lib64/openblas-openmp
+                   /usr/lib/openblas-openmp
+             NO_DEFAULT_PATH DOC "BLAS that several threads may call")
+find_library(ThreadSafeBlas_LIBRARY NAMES libopenblaso.a openblaso openblas_openmp
+             PATHS "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}" /usr/lib64 /usr/lib
+             NO_DEFAULT_PATH DOC "BLAS that several threads may call")
 if(NOT ThreadSafeBlas_LIBRARY)
   find_package(BLAS QUIET)
   if(BLAS_FOUND)
     set(_threadsafeblas_libraries ${BLAS_LIBRARIES} ${BLAS_LINKER_FLAGS})
-    message(STATUS "No OpenBLAS with OpenMP found: using ${BLAS_LIBRARIES}")
+    if(NOT ThreadSafeBlas_FIND_QUIETLY)
+      message(WARNING "No OpenBLAS with OpenMP found: using ${BLAS_LIBRARIES}, whose products may be wrong in several "
+                      "threads if it is OpenBLAS's serial flavour. Better install libopenblas-openmp-dev.")
+    endif()
   endif()
 else()
   set(_threadsafeblas_libraries "${ThreadSafeBlas_LIBRARY}")

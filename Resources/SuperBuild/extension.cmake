@@ -4,12 +4,14 @@ set(PREFIX "${CMAKE_BINARY_DIR}/prefix" CACHE PATH "Where the libraries are inst
 counterwarp_superbuild_libraries(libraries)
 message(STATUS "Built from source for the extension: ${libraries}")
 
-set(found "")
+set(found "-DCOUNTERWARP_KISSFFT:STRING=STATIC")
 if("OpenBLAS" IN_LIST libraries)
   list(APPEND found "-DThreadSafeBlas_LIBRARY:FILEPATH=${PREFIX}/lib/libopenblas${CMAKE_STATIC_LIBRARY_SUFFIX}")
 endif()
-if("kissfft" IN_LIST libraries)
-  list(APPEND found "-DCOUNTERWARP_KISSFFT:STRING=STATIC")
+if("protobuf-c" IN_LIST libraries)
+  list(APPEND found "-DCOUNTERWARP_PROTOBUF_C:FILEPATH=${PREFIX}/lib/libprotobuf-c${CMAKE_STATIC_LIBRARY_SUFFIX}")
+else()
+  list(APPEND found "-DCOUNTERWARP_PROTOBUF_C:FILEPATH=${COUNTERWARP_PROTOBUF_C}")
 endif()
 ExternalProject_Add(inner
   DOWNLOAD_COMMAND ""

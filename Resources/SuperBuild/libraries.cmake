@@ -1,5 +1,6 @@
 # counterwarp_superbuild_libraries(OUT): adds an external project for each library that was not found; OUT: their names.
-# All are static and position independent, so that the extension carries them inside and no host sees them.
+# All are static and position independent, so that the extension carries them inside and no host sees them; a shared
+# library of the builder's machine counts as not found.
 include(ExternalProject)
 list(APPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_LIST_DIR}/../CMake")
 option(COUNTERWARP_SUPERBUILD_ALL "Build every library from source, whatever the machine has" OFF)
@@ -36,21 +37,21 @@ function(counterwarp_superbuild_libraries out)
   set(built "")
   # With OpenMP: safe from several threads, and no threads of its own.
   find_package(ThreadSafeBlas QUIET)
-  if(COUNTERWARP_SUPERBUILD_ALL OR NOT ThreadSafeBlas_FOUND)
+  if(COUNTERWARP_SUPERBUILD_ALL OR NOT ThreadSafeBlas_STATIC)
     counterwarp_external(OpenBLAS ARGS -DUSE_THREAD=ON -DUSE_OPENMP=ON -DBUILD_WITHOUT_LAPACK=ON -DNOFORTRAN=ON
                                        -DDYNAMIC_ARCH=ON -DBUILD_TESTING=OFF)
     list(APPEND built OpenBLAS)
   endif()
-  find_package(kissfft CONFIG QUIET COMPONENTS SHARED)
-  if(COUNTERWARP_SUPERBUILD_ALL OR NOT kissfft_FOUND)
+  find_package(kissfft CONFIG QUIET COMPONENTS STATIC) # found without its library too, where that is shared
+  if(COUNTERWARP_SUPERBUILD_ALL OR NOT TARGET kissfft::kissfft-float)
     counterwarp_external(kissfft ARGS -DKISSFFT_STATIC=ON -DKISSFFT_TEST=OFF -DKISSFFT_TOOLS=OFF)
     list(APPEND built kissfft)
   endif()
   find_program(COUNTERWARP_PROTOC_C protoc-c)
   find_path(COUNTERWARP_PROTOBUF_C_INCLUDE protobuf-c/protobuf-c.h)
-  find_library(COUNTERWARP_PROTOBUF_C protobuf-c)
+  find_library(COUNTERWARP_PROTOBUF_C libprotobuf-c${CMAKE_STATIC_LIBRARY_SUFFIX})
   if(COUNTERWARP_SUPERBUILD_ALL OR NOT COUNTERWARP_PROTOC_C OR NOT COUNTERWARP_PROTOBUF_C_INCLUDE
-     OR NOT COUNTERWARP_PROTOBUF_C)
+     OR NOT COUNTERWARP_PROTOBUF_C MATCHES "\\${CMAKE_STATIC_LIBRARY_SUFFIX}$")
     # protobuf is only for the compiler of the schema.
     counterwarp_external(protobuf ARGS -Dprotobuf_BUILD_TESTS=OFF -Dprotobuf_WITH_ZLIB=OFF)
     counterwarp_external(protobuf-c SUBDIR build-cmake DEPENDS protobuf ARGS -DBUILD_TESTS=OFF)

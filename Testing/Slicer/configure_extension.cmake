@@ -1,5 +1,6 @@
 # Configures the extension against the stand-in for Slicer: the outer build with every library from source (nothing is
-# downloaded: that happens when it is built), the outer build of a machine that has them, and the inner build.
+# downloaded: that happens when it is built), the outer build of a machine that has them, of one that has them as shared
+# libraries alone, and the inner build.
 #   cmake -DSOURCE=folder -DBINARY=folder -DQT=5 -DGENERATOR=name -P configure_extension.cmake
 cmake_minimum_required(VERSION 3.20)
 
@@ -23,7 +24,10 @@ foreach(part OpenBLAS kissfft protobuf protobuf-c inner)
     message(FATAL_ERROR "all: no external project ${part}")
   endif()
 endforeach()
-configure(some "for the extension: \n")
+# Debian has no static kissfft.
+configure(some "for the extension: (kissfft)?\n")
+configure(shared "for the extension: OpenBLAS(;kissfft)?;protobuf;protobuf-c\n"
+          -DThreadSafeBlas_LIBRARY=/usr/lib/libopenblaso.so -DCOUNTERWARP_PROTOBUF_C=/usr/lib/libprotobuf-c.so)
 file(READ "${BINARY}/some/Counterwarp.json" entry)
 foreach(key category scm_url build_subdirectory)
   string(JSON value GET "${entry}" ${key})
