@@ -110,6 +110,42 @@ TEST(ItkLarge, StopsInTheMiddle) {
   }
 }
 
+// Another filter may ask for another part of a shared field between this one's request and its work.
+TEST(ItkShared, JacobianGoesByItsOwnRegion) {
+  auto field = image<Field>(Kind::Oblique, 30, 28, 26);
+  make_smooth(field.GetPointer(), 3, 0, true);
+  using Jacobian = itk::CounterwarpJacobianDeterminantFilter<Field>;
+  using Region = itk::ImageRegion<3>;
+  const auto part = [&](const Region &others) {
+    auto jacobian = Jacobian::New();
+    jacobian->SetInput(field);
+    jacobian->AddObserver(itk::StartEvent(), [&](const itk::EventObject &) { field->SetRequestedRegion(others); });
+    jacobian->UpdateOutputInformation();
+    jacobian->GetOutput()->SetRequestedRegion(Region({{8, 9, 10}}, {{7, 6, 5}}));
+    jacobian->Update();
+    return numbers(jacobian->GetOutput());
+  };
+  const auto expected = part(Region({{7, 8, 9}}, {{9, 8, 7}}));  // its own
+  EXPECT_EQ(expected.size(), size_t(7 * 6 * 5));
+  EXPECT_TRUE(same(part(Region({{8, 9, 10}}, {{7, 6, 5}})), expected)) << "no border";
+  EXPECT_TRUE(same(part(Region({{0, 0, 0}}, {{2, 2, 2}})), expected)) << "elsewhere";
+}
+
+// Observers of a model may ask it.
+TEST(ItkShared, ModelTellsItsObservers) {
+  const Folder folder;
+  write_model(fake(), folder.name("model.onnx"));
+  auto model = itk::CounterwarpModel::New();
+  std::string heard;
+  model->AddObserver(itk::ModifiedEvent(), [&](const itk::EventObject &) {
+    std::ostringstream text;
+    model->Print(text);
+    heard = model->GetFileName() + (model->IsSimulator() ? " simulator" : "");
+  });
+  model->ReadFile(folder.name("model.onnx"));
+  EXPECT_EQ(heard, folder.name("model.onnx") + " simulator");
+}
+
 size_t tasks() {
   size_t count = 0;
   std::error_code error;

@@ -50,6 +50,8 @@ class ITK_TEMPLATE_EXPORT CounterwarpJacobianDeterminantFilter : public ImageToI
   itkGetConstMacro(NumberOfFolds, SizeValueType);
 
  protected:
+  using RegionType = typename InputImageType::RegionType;
+
   CounterwarpJacobianDeterminantFilter() = default;
   ~CounterwarpJacobianDeterminantFilter() override = default;
 
@@ -58,6 +60,8 @@ class ITK_TEMPLATE_EXPORT CounterwarpJacobianDeterminantFilter : public ImageToI
   void PrintSelf(std::ostream &os, Indent indent) const override;
 
  private:
+  RegionType NeededRegion() const;
+
   bool m_Logarithm{false};
   SizeValueType m_NumberOfFolds{0};
 };

@@ -4,13 +4,19 @@
 #include "itkCounterwarpExecution.h"
 
 namespace itk {
+/** Of the field; its own requested region may be another filter's by the time of the work. */
+template <typename TInputImage, typename TRealType, typename TOutputImage>
+typename CounterwarpJacobianDeterminantFilter<TInputImage, TRealType, TOutputImage>::RegionType
+CounterwarpJacobianDeterminantFilter<TInputImage, TRealType, TOutputImage>::NeededRegion() const {
+  RegionType region = this->GetOutput()->GetRequestedRegion();
+  region.PadByRadius(1);
+  region.Crop(this->GetInput()->GetLargestPossibleRegion());
+  return region;
+}
+
 template <typename TInputImage, typename TRealType, typename TOutputImage>
 void CounterwarpJacobianDeterminantFilter<TInputImage, TRealType, TOutputImage>::GenerateInputRequestedRegion() {
-  auto *field = const_cast<InputImageType *>(this->GetInput());
-  auto region = this->GetOutput()->GetRequestedRegion();
-  region.PadByRadius(1);
-  region.Crop(field->GetLargestPossibleRegion());
-  field->SetRequestedRegion(region);
+  const_cast<InputImageType *>(this->GetInput())->SetRequestedRegion(this->NeededRegion());
 }
 
 template <typename TInputImage, typename TRealType, typename TOutputImage>
@@ -18,7 +24,7 @@ void CounterwarpJacobianDeterminantFilter<TInputImage, TRealType, TOutputImage>:
   using namespace CounterwarpSamples;
   this->AllocateOutputs();
   OutputImageType *output = this->GetOutput();
-  const auto requested = output->GetRequestedRegion(), needed = this->GetInput()->GetRequestedRegion();
+  const auto requested = output->GetRequestedRegion(), needed = this->NeededRegion();
   int first[3];
   for (unsigned int axis = 0; axis < 3; ++axis) {
     first[axis] = static_cast<int>(requested.GetIndex(axis) - needed.GetIndex(axis));

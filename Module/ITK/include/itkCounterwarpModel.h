@@ -54,10 +54,12 @@ class ITK_TEMPLATE_EXPORT CounterwarpModel : public Object {
     if (cw_model_read(context, fileName.c_str(), model.get()) != CW_OK) {
       itkExceptionMacro("" << cw_context_message(context));
     }
-    const std::lock_guard<std::mutex> lock(m_Mutex);
-    m_Model = model;
-    m_FileName = fileName;
-    this->Modified();
+    {
+      const std::lock_guard<std::mutex> lock(m_Mutex);
+      m_Model = model;
+      m_FileName = fileName;
+    }
+    this->Modified();  // observers may ask this model
   }
 
   std::string GetFileName() const {
