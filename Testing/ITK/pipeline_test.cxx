@@ -1,5 +1,6 @@
 // From files to files: the examples as built against the installed package, counterwarp-align, and what the program
 // `counterwarp` makes of its transform.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <itkAffineTransform.h>
 #include <itkDisplacementFieldTransform.h>
@@ -7,7 +8,9 @@
 #include <itkTransformFileReader.h>
 #include <itkTxtTransformIOFactory.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <sstream>
 
@@ -208,6 +211,40 @@ TEST_F(ItkPipeline, AlignExplainsItself) {
     EXPECT_NE(outcome.text.find(c.sentence), std::string::npos) << outcome.text;
     EXPECT_EQ(std::count(outcome.text.begin(), outcome.text.end(), '\n'), 1) << outcome.text;
   }
+}
+
+// On a terminal: the line of progress is gone before the program says that it was stopped.
+TEST_F(ItkPipeline, AlignStopsOnRequest) {
+  Scan();
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(grantpt(terminal) | unlockpt(terminal), 0);
+  const std::string scan = folder.name("scan.nii.gz"), model = folder.name("model.onnx"), out = folder.name("a.tfm");
+  const int slave = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+  ASSERT_GE(slave, 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(slave, STDERR_FILENO);
+    execl(CW_ALIGN, CW_ALIGN, scan.c_str(), "--model", model.c_str(), "--out", out.c_str(), nullptr);
+    _exit(127);
+  }
+  close(slave);
+  std::string text;
+  char some[256];
+  bool asked = false;
+  for (ssize_t count; (count = read(terminal, some, sizeof some)) > 0;) {  // fails when the program has ended
+    text.append(some, size_t(count));
+    if (!asked && text.find('%') != std::string::npos)
+      asked = !kill(child, SIGINT);
+  }
+  close(terminal);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT) << status << ": " << text;
+  const size_t sentence = text.find("counterwarp-align: Stopped on request."), wiped = text.rfind("\r\033[K");
+  ASSERT_NE(sentence, std::string::npos) << text;
+  EXPECT_EQ(wiped + 4, sentence) << "something stands before the sentence";
+  EXPECT_FALSE(std::filesystem::exists(out));
 }
 
 // Images that are no 3-D scan: one sentence, no guess.

@@ -37,7 +37,44 @@ struct Request {
   bool quiet = false;
 };
 
+// Asked to stop by a signal.
+struct Stopped {};
+
+void stop_if_asked() {
+  if (stop_signal)
+    throw Stopped();
+}
+
+// The second signal ends the program at once.
+void listen_for_interruption() {
+  struct sigaction action {};
+  action.sa_handler = [](int signal) { stop_signal = signal; };
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+// The line of progress on a terminal, gone before anything else is said.
+class ProgressLine {
+ public:
+  ~ProgressLine() { wipe(); }
+  void show(float progress) {
+    std::fprintf(stderr, "\r\033[KAligning: %3.0f %%", 100.0 * progress);
+    open_ = true;
+  }
+  void wipe() {
+    if (open_)
+      std::fprintf(stderr, "\r\033[K");
+    open_ = false;
+  }
+
+ private:
+  bool open_ = false;
+};
+
 void need_file(const std::string &file, const std::string &what) {
+  stop_if_asked();
   if (!std::filesystem::is_regular_file(file))
     throw std::runtime_error(file + ": " + what + " is not there.");
 }
@@ -163,11 +200,6 @@ void write_transform(const AlignType::AffineType *affine, const std::string &fil
   }
 }
 
-void show(const AlignType *align, bool *open) {
-  std::fprintf(stderr, "\r\033[KAligning: %3.0f %%", 100.0 * align->GetProgress());
-  *open = true;
-}
-
 void run(const Request &request) {
   itk::NiftiImageIOFactory::RegisterOneFactory();
   itk::NrrdImageIOFactory::RegisterOneFactory();
@@ -187,17 +219,18 @@ void run(const Request &request) {
     align->GetMultiThreader()->SetMaximumNumberOfThreads(request.threads);
     align->SetNumberOfWorkUnits(request.threads);
   }
-  bool open = false;
+  stop_if_asked();
+  ProgressLine line;
   const bool shown = !request.quiet && isatty(STDERR_FILENO);
   align->AddObserver(itk::ProgressEvent(), [&](const itk::EventObject &) {
     if (stop_signal)
       align->AbortGenerateDataOn();
     else if (shown)
-      show(align, &open);
+      line.show(align->GetProgress());
   });
   align->Update();
-  if (open)
-    std::fprintf(stderr, "\r\033[K");
+  line.wipe();
+  stop_if_asked();
   write_transform(align->GetTransform(), request.out);
   if (!request.quiet)
     std::cerr << "Wrote " << request.out << " (mutual information " << -align->GetMetricValue() << ")." << std::endl;
@@ -255,11 +288,12 @@ int main(int argc, char **argv) {
   } catch (const CLI::ParseError &error) {
     return complain(error.what(), exit_usage);
   }
-  std::signal(SIGINT, [](int signal) { stop_signal = signal; });
-  std::signal(SIGTERM, [](int signal) { stop_signal = signal; });
+  listen_for_interruption();
   try {
     run(request);
     return exit_fine;
+  } catch (const Stopped &) {
+    return complain("Stopped on request.", 128 + stop_signal);
   } catch (const itk::ProcessAborted &) {
     return complain("Stopped on request.", 128 + stop_signal);
   } catch (const itk::ExceptionObject &e) {
