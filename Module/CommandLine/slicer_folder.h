@@ -1,15 +1,26 @@
 // A command of counterwarp writes a folder; of that, what Slicer asked for takes the names that Slicer gave.
 #pragma once
 
+#include <unistd.h>
+
+#include <cstdlib>
+
 #include "context.h"
 #include "files.h"
 
 namespace program {
 
-// The folder lies beside an output and goes with this object, with all that was not handed over.
+// A new folder beside an output, which goes with this object, with all that was not handed over.
 class WorkFolder {
  public:
-  explicit WorkFolder(const std::string &output) : path_(output + ".part") {}
+  explicit WorkFolder(const std::string &output) {
+    if (Path(output).has_parent_path())
+      make_folder(Path(output).parent_path());
+    std::string name = output + ".part-XXXXXX";
+    if (!mkdtemp(name.data()))
+      throw Failure(output + ": cannot be written (no folder can be made beside it).");
+    path_ = name;
+  }
   ~WorkFolder() {
     std::error_code error;
     std::filesystem::remove_all(path_, error);
@@ -24,6 +35,12 @@ class WorkFolder {
       return;
     std::error_code error;
     std::filesystem::rename(path_ / name, wanted, error);
+    if (error == std::errc::cross_device_link) {
+      const WorkFolder there(wanted);  // the file still appears whole
+      std::filesystem::copy_file(path_ / name, there.path_ / name, error);
+      if (!error)
+        std::filesystem::rename(there.path_ / name, wanted, error);
+    }
     if (error)
       throw Failure(wanted + ": cannot be written (" + error.message() + ").");
   }

@@ -3,6 +3,7 @@
 Command lines are put together from the modules' own XML, in the order of vtkSlicerCLIModuleLogic (flags, then indexed
 parameters), so that description and program cannot differ.
 """
+import os
 import pathlib
 import re
 import signal
@@ -95,7 +96,20 @@ with tempfile.TemporaryDirectory() as name:
     for module_file, program_file in (("out.nii.gz", "image"), ("out field.nii.gz", "field"), ("out_j.nii.gz", "jacobian")):
         same = folder / "same" / f"scan_desc-remove_{program_file}.nii.gz"
         check((folder / module_file).read_bytes() == same.read_bytes(), f"{module_file}: as counterwarp simulate")
-    check(not list(folder.glob("*.part")), "no folder is left")
+    check(not list(folder.glob("*.part*")), "no folder is left")
+    # Somebody's own, of a name that such a folder might have; and an output on another file system.
+    (folder / "again.nii.gz.part").mkdir()
+    (folder / "again.nii.gz.part" / "kept").write_text("kept")
+    elsewhere = pathlib.Path("/dev/shm")
+    away = elsewhere.is_dir() and elsewhere.stat().st_dev != folder.stat().st_dev
+    with tempfile.TemporaryDirectory(dir=elsewhere if away else folder) as other:
+        field = pathlib.Path(other) / "field.nii.gz"
+        done = run(command("CounterwarpSimulate", simulate, {**values, "output": folder / "again.nii.gz",
+                                                             "field": field}))
+        check(done.returncode == 0 and field.exists() and field.read_bytes() == (folder / "out field.nii.gz").read_bytes(),
+              f"an output on {'another' if away else 'the same'} file system {done.stderr.strip()}")
+        check([f.name for f in field.parent.iterdir()] == ["field.nii.gz"], "nothing else is left there")
+    check((folder / "again.nii.gz.part" / "kept").exists(), "a folder that was there stays as it was")
 
     done = run(command("CounterwarpSimulate", simulate, {**values, "model": folder / "absent.onnx",
                                                          "output": folder / "none.nii.gz"}))
@@ -124,14 +138,18 @@ with tempfile.TemporaryDirectory() as name:
 
     saliency = describe("CounterwarpSaliency")
     scan = next((folder / "cohort").glob("*/*T1w.nii.gz"), None) or next((folder / "cohort").glob("*/*.nii.gz"))
+    left = folder / "gradient.nii.gz.part"  # of a run that was killed
+    left.mkdir()
+    (left / "a_desc-other_saliency.nii.gz").write_bytes(b"of another method")
     for method in ("gradient", "gradcam"):
         done = run(command("CounterwarpSaliency", saliency, {"input": scan, "output": folder / f"{method}.nii.gz",
                                                              "model": folder / "classifier.onnx", "method": method}))
         check(done.returncode == 0 and (folder / f"{method}.nii.gz").exists(),
               f"CounterwarpSaliency {method} {done.stderr.strip()}")
+    check((folder / "gradient.nii.gz").read_bytes() != b"of another method", "the map is this run's")
     check((folder / "gradient.nii.gz").read_bytes() != (folder / "gradcam.nii.gz").read_bytes(), "methods differ")
     check_progress(done.stdout, "CounterwarpSaliency")
-    check(not list(folder.glob("*.part")), "no folder is left of a map")
+    check(not list(folder.glob("*.part-*")), "no folder is left of a map")
 
     group = describe("CounterwarpGroup")
     done = run(command("CounterwarpGroup", group, {"simulations": folder / "cohort", "out": folder / "group"}))
