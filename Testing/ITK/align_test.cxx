@@ -161,6 +161,17 @@ TEST_F(ItkAlignManners, AbortStopsAndLeavesItReusable) {
   }
 }
 
+// As a reader's output is before its update.
+TEST_F(ItkAlignManners, TemplateWithoutSamplesIsRefused) {
+  align->SetTemplate(Scalar::New());
+  try {
+    align->Update();
+    ADD_FAILURE();
+  } catch (const itk::ExceptionObject &e) {
+    EXPECT_NE(std::string(e.GetDescription()).find("template holds no samples"), std::string::npos) << e;
+  }
+}
+
 TEST_F(ItkAlignManners, ObserversMayThrow) {
   struct Mine {};
   for (const float at : {0.0f, 0.1f, 0.6f}) {

@@ -279,6 +279,9 @@ void CounterwarpAlignToModelFilter<TInputImage>::GenerateData() {
   if (!reference) {
     itkExceptionMacro("The model's file holds no template: set an image in the model's space by SetTemplate()");
   }
+  if (reference->GetBufferedRegion().GetNumberOfPixels() == 0) {
+    itkExceptionMacro("The template holds no samples: update the reader or filter that makes it before SetTemplate()");
+  }
   const InputImageType *image = this->GetInput();
   const CounterwarpSamples::RegionView<InputImageType> samples(image, image->GetLargestPossibleRegion(), true);
   const cw_volume scan = samples.GetVolume();
