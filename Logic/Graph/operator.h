@@ -39,7 +39,7 @@ typedef struct cw_operator_info {
   size_t (*workspace_bytes)(const cw_call *call); /* NULL: none; larger of forward and backward */
   void (*forward)(const cw_call *call);
   void (*backward)(const cw_call *call);
-  unsigned keep_inputs; /* bit i: backward reads in[i] */
+  unsigned keep_inputs; /* bit i: backward reads in[i], also where another node computes it */
   bool keep_output;     /* backward reads out */
 } cw_operator_info;
 

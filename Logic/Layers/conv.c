@@ -17,7 +17,6 @@ static cw_status infer(cw_context *context, const cw_attributes *a, const cw_sha
     return cw_fail(context, CW_ERROR_SHAPE, "expected a bias of %lld values", (long long)w->d[0]);
   *out = *x;
   out->d[1] = w->d[0];
-  double reach = (double)x->d[1];
   for (int i = 0; i < 3; i++) {
     if (a->kernel[i] != w->d[2 + i])
       return cw_fail(context, CW_ERROR_SHAPE, "attribute kernel %d differs from W's %lld along axis %d", a->kernel[i],
@@ -25,14 +24,13 @@ static cw_status infer(cw_context *context, const cw_attributes *a, const cw_sha
     if (a->stride[i] < 1 || a->dilation[i] < 1 || a->pads[i] < 0 || a->pads[3 + i] < 0)
       return cw_fail(context, CW_ERROR_SHAPE, "strides and dilations must be 1 or more and pads 0 or more");
     const int64_t extent = (int64_t)a->dilation[i] * (a->kernel[i] - 1) + 1;
-    reach *= (double)extent;
     const int64_t padded = x->d[2 + i] + a->pads[i] + a->pads[3 + i];
     if (padded < extent)
       return cw_fail(context, CW_ERROR_SHAPE, "the kernel reaches over %lld voxels, the padded axis has %lld",
                      (long long)extent, (long long)padded);
     out->d[2 + i] = (padded - extent) / a->stride[i] + 1;
   }
-  return cw_expect_reach(context, reach);
+  return cw_expect_reach(context, a, x->d[1]);
 }
 
 static size_t round_up(size_t bytes) {
@@ -103,5 +101,5 @@ const cw_operator_info cw_layer_conv = {
     .workspace_bytes = workspace_bytes,
     .forward = forward,
     .backward = backward,
-    .keep_inputs = 3u, /* weights that a node computes, too */
+    .keep_inputs = 3u,
 };

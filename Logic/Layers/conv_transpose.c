@@ -15,7 +15,6 @@ static cw_status infer(cw_context *context, const cw_attributes *a, const cw_sha
     return cw_fail(context, CW_ERROR_SHAPE, "expected a bias of %lld values", (long long)w->d[1] * a->groups);
   *out = *x;
   out->d[1] = w->d[1] * a->groups;
-  double reach = (double)w->d[0];
   for (int i = 0; i < 3; i++) {
     if (a->kernel[i] != w->d[2 + i])
       return cw_fail(context, CW_ERROR_SHAPE, "attribute kernel %d differs from W's %lld along axis %d", a->kernel[i],
@@ -25,12 +24,11 @@ static cw_status infer(cw_context *context, const cw_attributes *a, const cw_sha
       return cw_fail(context, CW_ERROR_SHAPE,
                      "strides and dilations must be 1 or more, pads 0 or more and output_padding below the stride");
     const int64_t extent = (int64_t)a->dilation[i] * (a->kernel[i] - 1) + 1;
-    reach *= (double)extent;
     out->d[2 + i] = (x->d[2 + i] - 1) * a->stride[i] + extent + a->more[i] - a->pads[i] - a->pads[3 + i];
     if (out->d[2 + i] < 1 || out->d[2 + i] > INT32_MAX)
       return cw_fail(context, CW_ERROR_SHAPE, "axis %d would have %lld samples", 2 + i, (long long)out->d[2 + i]);
   }
-  return cw_expect_reach(context, reach);
+  return cw_expect_reach(context, a, w->d[0]);
 }
 
 /* The convolution from y to x. */
@@ -88,5 +86,5 @@ const cw_operator_info cw_layer_conv_transpose = {
     .workspace_bytes = workspace_bytes,
     .forward = forward,
     .backward = backward,
-    .keep_inputs = 3u, /* weights that a node computes, too */
+    .keep_inputs = 3u,
 };

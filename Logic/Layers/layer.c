@@ -29,10 +29,13 @@ cw_status cw_expect_volume(cw_context *context, const cw_shape *shape, int input
                  text);
 }
 
-cw_status cw_expect_reach(cw_context *context, double voxels) {
-  return voxels <= INT32_MAX ? CW_OK
-                             : cw_fail(context, CW_ERROR_UNSUPPORTED,
-                                       "the kernel reaches over %.3g samples, expected under 2^31", voxels);
+cw_status cw_expect_reach(cw_context *context, const cw_attributes *a, int64_t channels) {
+  double samples = (double)channels;
+  for (int i = 0; i < 3; i++)
+    samples *= (double)a->dilation[i] * (a->kernel[i] - 1) + 1;
+  return samples <= INT32_MAX ? CW_OK
+                              : cw_fail(context, CW_ERROR_UNSUPPORTED,
+                                        "the kernel reaches over %.3g samples, expected under 2^31", samples);
 }
 
 cw_status cw_expect_same(cw_context *context, const cw_shape *in, int a, int b) {

@@ -49,9 +49,9 @@ cw_status cw_infer_same(cw_context *context, const cw_attributes *attributes, co
 cw_status cw_expect_rank(cw_context *context, const cw_shape *shape, int input, int rank);
 /* CW_ERROR_SHAPE unless shape is N C D H W, the batch (or none) first: no window reaches from sample to sample. */
 cw_status cw_expect_volume(cw_context *context, const cw_shape *shape, int input);
-/* CW_ERROR_UNSUPPORTED for a convolution that gathers more voxels a sample (channels times the kernel's reach) than
- * INT32_MAX: sizes of its scratch memory stay far from the end of size_t. */
-cw_status cw_expect_reach(cw_context *context, double voxels);
+/* CW_ERROR_UNSUPPORTED for a convolution whose kernel, with its dilation, reaches over more samples (of all channels)
+ * than INT32_MAX: sizes of scratch memory stay far from the end of size_t. */
+cw_status cw_expect_reach(cw_context *context, const cw_attributes *attributes, int64_t channels);
 /* CW_ERROR_SHAPE unless inputs a and b have equal shapes. */
 cw_status cw_expect_same(cw_context *context, const cw_shape *in, int a, int b);
 

@@ -25,7 +25,7 @@ static cw_status medians(cw_context *context, const cw_margin_request *r, const 
   cw_status status = logits[0] && logits[1] ? CW_OK : CW_ERROR_MEMORY;
   float *in = cw_plan_data(r->plan, r->image);
   for (int i = 0; status == CW_OK && i < total; i += r->batch) {
-    status = cw_progress(context, "classifying the training scans", (double)i / total);
+    status = cw_progress(context, "classifying scans for the margin", (double)i / total);
     const int n = total - i < r->batch ? total - i : r->batch;
     for (int k = 0; k < n; k++)
       memcpy(in + (size_t)k * samples, r->dataset->samples + (size_t)scans[i + k] * samples, samples * sizeof(float));

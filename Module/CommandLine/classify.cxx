@@ -11,8 +11,7 @@ void run_classify(Context &context, const ClassifyRequest &request) {
   context.check(cw_model_read(context, request.model.c_str(), model.get()));
   const bool from_table = !request.cohort.empty();
   const std::vector<Scan> scans = chosen_scans(context, *model, request);
-  if (!Path(request.out).parent_path().empty())
-    make_folder(Path(request.out).parent_path());
+  make_folder_of(request.out);
   Rows table;
   table.columns = {"id", "participant_id", "session_id", "group", "held_out", "logit", "probability", "class"};
   std::vector<float> logits[2];

@@ -23,6 +23,11 @@ void make_folder(const Path &folder) {
     throw Failure(folder.string() + ": the folder cannot be created" + (error ? " (" + error.message() + ")." : "."));
 }
 
+void make_folder_of(const Path &file) {
+  if (file.has_parent_path())
+    make_folder(file.parent_path());
+}
+
 void need_file(const Path &file, const std::string &what) {
   std::error_code error;
   if (fs::is_directory(file, error))

@@ -15,6 +15,8 @@ using Json = nlohmann::ordered_json;
 
 // Creates a folder and its parents.
 void make_folder(const Path &folder);
+// The folder that a file is to stand in.
+void make_folder_of(const Path &file);
 // Fails with a clear sentence unless the file can be opened for reading.
 void need_file(const Path &file, const std::string &what);
 std::string read_text(const Path &file);

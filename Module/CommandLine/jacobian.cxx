@@ -19,8 +19,7 @@ void run_jacobian(Context &context, const JacobianRequest &request) {
   context.check(cw_volume_jacobian(context, field.get(), request.log_of, jacobian.get(), &folded), request.field);
   const size_t samples = cw_grid_samples(&jacobian->grid);
   const auto [low, high] = std::minmax_element(jacobian->data, jacobian->data + samples);
-  if (!Path(request.out).parent_path().empty())
-    make_folder(Path(request.out).parent_path());
+  make_folder_of(request.out);
   const Path side_car = Path(request.out).parent_path() / (stem_of(request.out) + ".json");
   remove_file(side_car);  // it comes last: where it stands, the image is its own
   context.check(cw_nifti_write(context, request.out.c_str(), jacobian.get(), CW_NIFTI_FLOAT32));

@@ -14,9 +14,8 @@ namespace program {
 class WorkFolder {
  public:
   explicit WorkFolder(const std::string &output) {
-    if (Path(output).has_parent_path())
-      make_folder(Path(output).parent_path());
-    std::string name = output + ".part-XXXXXX";
+    make_folder_of(output);
+    std::string name = output + ".part-" + std::string(6, 'X');  // mkdtemp puts a name of its own in place of these
     if (!mkdtemp(name.data()))
       throw Failure(output + ": cannot be written (no folder can be made beside it).");
     path_ = name;
