@@ -31,7 +31,7 @@
   const signed = (value) => (known(value) ? (value > 0 ? "+" : "") + fixed(value) : "n/a");
   const spread = (s) => (s && known(s.mean) ? plain(s.mean) + (known(s.sd) ? " ± " + plain(s.sd, 2) : "") : "n/a");
 
-  function table(head, rows) {
+  function table(head, rows, wide) {
     const body = make("tbody");
     for (const row of rows) {
       const line = make("tr");
@@ -44,7 +44,7 @@
     }
     const top = make("tr");
     for (const text of head) top.append(make("th", { scope: "col" }, text));
-    return make("div", { class: "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, top), body));
+    return make("div", { class: wide ? "scroll wide" : "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, top), body));
   }
 
   function slice(plane, picture, what) {
@@ -292,7 +292,7 @@
       ["Method", "Depends on the weights?", "Head re-drawn", "SSIM", "Unrelated maps", "Depends on the output?", "Maps of two outputs", "By construction"],
       part.methods.map((m) => [m.method, m.on_weights, interval(m.cascade[m.head].absolute_rank), interval(m.cascade[m.head].ssim),
         interval(m.unrelated.absolute_rank), m.on_output + (m.output_by_construction ? " (by construction)" : ""),
-        interval(m.output.signed_rank), m.by_construction || ""])));
+        interval(m.output.signed_rank), m.by_construction || ""]), true));
     node.append(make("p", { class: "note", text: part.scans.length + (part.held_out === false ? " scans, of which training may have seen some" : " held-out scans") + "; in brackets 95 % intervals of the mean. Below: magnitudes against those of the trained classifier as layers are re-drawn from the output down (" + layers.join(", ") + ")." }));
     const columns = make("div", { class: "columns" });
     node.append(columns);
@@ -311,7 +311,7 @@
       place.append(table(["Map", "n", "ROC area", "average precision", "correlation with the effect", "share inside", "smoothed: average precision", "smoothed: correlation"],
         part.localisation.map((m) => [m.map, m.plain.auc.n, interval(m.plain.auc), interval(m.plain.average_precision),
           interval(m.plain.normalised_correlation), interval(m.plain.mass_inside), interval(m.smoothed.average_precision),
-          interval(m.smoothed.normalised_correlation)])));
+          interval(m.smoothed.normalised_correlation)]), true));
     }
     if (part.faithfulness) {
       const faith = section("What the classifier makes of the maps",
