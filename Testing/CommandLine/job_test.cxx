@@ -21,9 +21,9 @@ struct Job {
     return outcome;
   }
 
-  void train(const std::string &out, const char *seed) {
-    done({"train-classifier", "--cohort", table, "--out", out, "--steps", "4", "--batch", "4", "--folds", "4", "--seed",
-          seed});
+  void train(const std::string &out, const char *seed, const char *folds = "4") {
+    done({"train-classifier", "--cohort", table, "--out", out, "--steps", "4", "--batch", "4", "--folds", folds,
+          "--seed", seed});
   }
 
   void simulate(const std::string &direction, const std::string &out, const Arguments &more) {
@@ -298,6 +298,50 @@ TEST(Job, FromNothingToThePage) {
   EXPECT_EQ(full.code, 1) << full.err;
 }
 
+// Puts the cohort's file of `column` in the place of each simulation's log-Jacobian.
+void replace_maps(const Job &job, const Path &simulations, const std::string &column) {
+  int replaced = 0;
+  for (const auto &entry : std::filesystem::directory_iterator(simulations)) {
+    const std::string name = entry.path().filename().string();
+    if (name.find("_logjacobian.nii.gz") == std::string::npos)
+      continue;
+    for (const auto &row : rows_of(job.table))
+      if (name.rfind(row["participant_id"].get<std::string>() + "_", 0) == 0) {
+        std::filesystem::copy_file(job.folder / "cohort" / row[column], entry.path(),
+                                   std::filesystem::copy_options::overwrite_existing);
+        replaced++;
+      }
+  }
+  EXPECT_GT(replaced, 0);
+}
+
+// The classifier reads the second effect alone, alike in every scan: the scans with the first look as those with none.
+// A map that lies on the second follows it, one on the first does not, and the table must tell them apart.
+void expect_states(Job &job, const Path &simulations) {
+  const auto rows = rows_of(job.table);
+  const Path cohort = job.folder / "cohort", none = cohort / rows[0]["alone_none"],
+             second = cohort / rows[0]["alone_effect2"];
+  const auto replace = [](const Path &from, const Path &to) {
+    if (from != to)
+      std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
+  };
+  for (const auto &row : rows) {
+    replace(none, cohort / row["alone_none"]);
+    replace(none, cohort / row["alone_effect1"]);
+    replace(second, cohort / row["alone_effect2"]);
+  }
+  for (const auto &[column, state] :
+       {std::pair<std::string, std::string>("truth_effect1", "poor"), {"truth_effect2", "good"}}) {
+    replace_maps(job, simulations, column);
+    job.done({"group", "--simulations", simulations.string(), "--cohort", job.table, "--out", job.folder.name(column),
+              "--exchange", "0"});
+    for (const auto &row : rows_of(job.folder / column / "effects.tsv")) {
+      EXPECT_EQ(row["state"], state) << row.dump();
+      EXPECT_NEAR(std::stod(row["logit_share"].get<std::string>()), row["effect"] == "effect2", 1e-6) << row.dump();
+    }
+  }
+}
+
 // Two effects and what each does alone: a warp's, and one of brightness.
 TEST(Job, EffectsAlone) {
   if (!std::filesystem::exists("/usr/share/mricron/templates/aal.nii.gz"))
@@ -310,7 +354,7 @@ TEST(Job, EffectsAlone) {
   for (const auto &row : rows)
     for (const char *column : {"alone_none", "alone_effect1", "alone_effect2", "truth_effect1", "truth_effect2"})
       EXPECT_TRUE(std::filesystem::exists(job.folder / "cohort" / row[column])) << row.dump();
-  job.train(job.classifier, "1");
+  job.train(job.classifier, "1", "2");  // two held-out scans of each group: intervals
   job.done({"train-simulator", "--cohort", job.table, "--classifier", job.classifier, "--out", job.simulator, "--steps",
             "1", "--batch", "2", "--margin", "1"});
   const std::string out = job.folder.name("simulations");
@@ -335,6 +379,7 @@ TEST(Job, EffectsAlone) {
   const auto group = json_of(job.folder / "group/group.json");
   EXPECT_TRUE(group["exchange"].is_null());
   EXPECT_EQ(group["effects"]["inject"].size(), 2u);
+  expect_states(job, out);
   // Nothing moves: there is no log J to know.
   job.done({"cohort", "--kind", "brains", "--subjects", "1", "--brightness", "Hippocampus", "--out",
             job.folder.name("darker")});
