@@ -70,6 +70,7 @@ struct ClassifierRequest : TrainingRequest {
   double erase = 0;
   std::string normalization = "percentile";
   double percentile = 99.5;
+  std::vector<std::string> held_out;  // participants, sorted; empty: those of a fold
 };
 void run_train_classifier(Context &context, const ClassifierRequest &request);
 
@@ -132,7 +133,8 @@ struct JacobianRequest {
 void run_jacobian(Context &context, const JacobianRequest &request);
 
 struct GroupRequest {
-  std::string simulations, cohort, atlas, labels, out, second;
+  std::string simulations, cohort, atlas, labels, out;
+  std::string second;               // a file, "train", "none"; "": see second_classifier
   std::vector<std::string> others;  // folders of groups made with other seeds
   std::string model;                // "": the one that the side-cars name
   int exchange = 16;                // scans of each group that are looked at in each other's shape

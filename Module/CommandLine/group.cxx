@@ -4,6 +4,7 @@
 #include "effects.h"
 #include "evaluation.h"
 #include "proof.h"
+#include "second.h"
 #include "verdict.h"
 #include "wording.h"
 
@@ -120,7 +121,7 @@ void run_group(Context &context, const GroupRequest &request) {
     throw Failure("--atlas and --labels go together: the label image and the table of its names.", exit_usage);
   if (!request.atlas.empty())
     need_file(request.atlas, "the atlas");
-  if (!request.second.empty())
+  if (!request.second.empty() && request.second != "train" && request.second != "none")
     need_file(request.second, "the second classifier");
   const std::vector<SimulatedScan> all = simulations_of(context, request.simulations, request.cohort);
   const std::vector<SimulatedScan> inject = held_out_pairs(all, "inject"), remove = held_out_pairs(all, "remove");
@@ -134,6 +135,9 @@ void run_group(Context &context, const GroupRequest &request) {
   const Path out = request.out;
   make_folder(out);
   remove_file(out / "group.json");  // written last: where it stands, the rest is its own
+  Model model(context);
+  const bool found = find_model(context, request.model, used[0], model);
+  const std::string second_file = second_classifier(context, request, found ? model.get() : nullptr, used);
   context.on_interruption("The group's results are not complete; run the command again.");
 
   Json json;
@@ -157,9 +161,9 @@ void run_group(Context &context, const GroupRequest &request) {
       json["scores"][directions[d]] = score;
       append(scores, rows);
     }
-    if (!request.second.empty()) {
+    if (!second_file.empty()) {
       Rows second;
-      json["transfer"][directions[d]] = transfer(context, request.second, *pairs[d], second);
+      json["transfer"][directions[d]] = transfer(context, second_file, *pairs[d], second);
       append(moved, second);
     }
   }
@@ -173,16 +177,15 @@ void run_group(Context &context, const GroupRequest &request) {
   if (!moved.rows.empty()) {
     write_tsv(out / "transfer.tsv", moved);
     json["files"]["transfer.tsv"] = "the simulated images as a second classifier sees them";
-    json["second"] = Path(request.second).filename().string();
+    json["second"] = relative_to(out, second_file);
   }
   if (!request.atlas.empty()) {
     write_regions(context, request, pairs, out, json);
     json["atlas"] = Path(request.atlas).filename().string();
   }
-  Model model(context);
   const Json accuracy = held_out_accuracy(inject, remove);
   Json exchange;
-  if (find_model(context, request.model, used[0], model)) {
+  if (found) {
     Rows rows;
     exchange = exchange_shapes(context, *model, inject, remove, request.exchange, rows);
     if (!exchange.is_null()) {
@@ -235,7 +238,9 @@ void add_group(Program &program) {
       ->check(within(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--second", request->second,
-                      "A second classifier, trained apart: does what moves the first move this one?");
+                      "A second classifier, trained apart: does what moves the first move this one?  A file; `train`: "
+                      "train one here on the cohort's other scans, as the first was, with another seed; or `none`. "
+                      "Default: train, where the first is one of train-classifier's");
   command->add_option("--model", request->model,
                       "The simulator, or its classifier, if the simulator is no longer where `simulate` found it: for "
                       "the verdict, and for effects alone");

@@ -93,6 +93,13 @@ void warn_of_known_subjects(Context &context, const cw_table &table, const Divis
         " of the subjects that are held out here, by their names; figures on them are not those of unseen scans.");
 }
 
+std::vector<bool> rows_of_participants(const cw_table &table, const std::vector<std::string> &participants) {
+  std::vector<bool> rows(table.count);
+  for (int i = 0; i < table.count; i++)
+    rows[i] = std::binary_search(participants.begin(), participants.end(), table.scans[i].participant);
+  return rows;
+}
+
 // Left-right flips need a grid whose first index axis runs left-right.
 void check_flip(const cw_grid &grid, bool flip) {
   const auto &m = grid.to_world.m;
@@ -111,7 +118,10 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
   if (table->count == 0)
     throw Failure(request.cohort + ": the table holds no scans.");
   const int folds = request.folds.value_or(5), fold = request.fold.value_or(0);
-  const Division division = divide_by_fold(context, *table, folds, fold, request.fold_seed, request.seed);
+  const bool by_fold = request.held_out.empty();
+  const Division division =
+      by_fold ? divide_by_fold(context, *table, folds, fold, request.fold_seed, request.seed)
+              : divide_by(context, *table, rows_of_participants(*table, request.held_out), request.seed);
 
   cw_preprocessing preprocessing{};
   preprocessing.grid = model_grid(context, *table, request.size);
@@ -141,7 +151,8 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
   context.say("Training a classifier at " + std::to_string(size) + "^3: " + std::to_string(division.train.size()) +
               " scans to train on, " + std::to_string(division.validation.size()) + " to decide when to stop, " +
               std::to_string(division.held_out.size()) + " held out.");
-  context.on_interruption("The same command with --resume goes on from " + files.checkpoint + ".");
+  context.on_interruption(std::string("The same command ") + (request.resume ? "" : "with --resume ") +
+                          "goes on from " + files.checkpoint + ".");
   const cw_split split = division.split();
   Graph graph(context);
   cw_training_summary summary{};
@@ -159,9 +170,11 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
   provenance["versions"] = {{"counterwarp", cw_version()}};
   provenance["cohort"] = Path(request.cohort).filename().string();
   provenance["size"] = size;
-  provenance["folds"] = folds;
-  provenance["fold"] = fold;
-  provenance["fold_seed"] = request.fold_seed;
+  if (by_fold) {
+    provenance["folds"] = folds;
+    provenance["fold"] = fold;
+    provenance["fold_seed"] = request.fold_seed;
+  }
   provenance["seed"] = request.seed;
   if (!request.start.empty())
     provenance["start"] = Path(request.start).filename().string();

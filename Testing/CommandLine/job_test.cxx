@@ -103,6 +103,36 @@ void expect_page(const Path &file) {
 
 }  // namespace
 
+// Without --second, group trains one as the first was, on nobody that it then looks at, and keeps it.
+void expect_second_on_the_spot(Job &job, const std::string &simulations) {
+  const Path group = job.folder / "again", trained = group / "second/classifier.onnx";
+  const auto seen = rows_of(group / "transfer.tsv");
+  EXPECT_EQ(seen.size(), 4u);
+  for (const auto &row : seen)
+    EXPECT_EQ(row["held_out"], "true") << row.dump();
+  EXPECT_EQ(json_of(group / "group.json")["second"], "second/classifier.onnx");
+  const auto recipe = json_of(group / "second/recipe.json");
+  EXPECT_EQ(recipe["steps"], 4);
+  EXPECT_EQ(recipe["seed"], 2) << "the first has 1";
+  const std::string first = text_of(trained);
+  const Arguments command = {"group", "--simulations", simulations,  "--cohort", job.table,
+                             "--out", group.string(),  "--exchange", "0"};
+  const Outcome again = job.done(command);
+  EXPECT_NE(again.err.find("stands from an earlier run"), std::string::npos) << again.err;
+  EXPECT_EQ(text_of(trained), first);
+  // Another recipe starts anew, whatever half-done work lies there.
+  write_file(group / "second/recipe.json", "{}");
+  write_file(trained.string() + ".checkpoint", "of another run");
+  job.done(command);
+  EXPECT_EQ(text_of(trained), first);
+
+  Arguments none = command;
+  none[6] = job.folder.name("alone");
+  none.insert(none.end(), {"--second", "none"});
+  job.done(none);
+  EXPECT_FALSE(std::filesystem::exists(job.folder / "alone/transfer.tsv"));
+}
+
 TEST(Job, FromNothingToThePage) {
   Job job;
   Folder &folder = job.folder;
@@ -286,6 +316,7 @@ TEST(Job, FromNothingToThePage) {
   ASSERT_EQ(stability.size(), 2u);
   for (const auto &row : stability)
     EXPECT_NEAR(std::stod(row["correlation"].get<std::string>()), 1, 1e-6);
+  expect_second_on_the_spot(job, out);
 
   job.done({"report", "--simulations", out, "--cohort", job.table, "--group", folder.name("group"), "--classifier",
             job.classifier, "--simulator", job.simulator, "--title", "Tiny </script> & more", "--out",
@@ -334,7 +365,7 @@ void expect_states(Job &job, const Path &simulations) {
        {std::pair<std::string, std::string>("truth_effect1", "poor"), {"truth_effect2", "good"}}) {
     replace_maps(job, simulations, column);
     job.done({"group", "--simulations", simulations.string(), "--cohort", job.table, "--out", job.folder.name(column),
-              "--exchange", "0"});
+              "--exchange", "0", "--second", "none"});
     for (const auto &row : rows_of(job.folder / column / "effects.tsv")) {
       EXPECT_EQ(row["state"], state) << row.dump();
       EXPECT_NEAR(std::stod(row["logit_share"].get<std::string>()), row["effect"] == "effect2", 1e-6) << row.dump();
@@ -360,8 +391,8 @@ TEST(Job, EffectsAlone) {
   const std::string out = job.folder.name("simulations");
   job.simulate("inject", out, {"--cohort", job.table, "--held-out-only", "--group", "control"});
   job.simulate("remove", out, {"--cohort", job.table, "--held-out-only", "--group", "patient"});
-  job.done(
-      {"group", "--simulations", out, "--cohort", job.table, "--out", job.folder.name("group"), "--exchange", "0"});
+  job.done({"group", "--simulations", out, "--cohort", job.table, "--out", job.folder.name("group"), "--exchange", "0",
+            "--second", "none"});
   const auto effects = rows_of(job.folder / "group/effects.tsv");
   ASSERT_EQ(effects.size(), 4u) << "two effects, two directions";
   for (int d = 0; d < 2; d++) {
