@@ -164,49 +164,102 @@ static cw_status import_parameter(cw_context *context, cw_graph *graph, const cw
   return CW_OK;
 }
 
-static cw_status append(cw_context *context, cw_graph *graph, const cw_graph *from, const char *prefix, bool frozen,
-                        bool copy, const cw_value *inputs, const cw_value *wanted, int wanted_count,
-                        cw_value *outputs) {
-  cw_value *map = cw_allocate(context, (size_t)from->value_count + 1, sizeof *map);
-  if (!map)
-    return CW_ERROR_MEMORY;
+/* What of a graph is appended: all of it, or what some values need. */
+typedef struct part {
+  const cw_value *given, *inputs; /* inputs[i] stands for given[i] */
+  int given_count;
+  const cw_value *wanted;
+  int wanted_count;
+  bool needed_alone;
+} part;
+
+/* needed[value]: is copied, or given. */
+static void mark_part(const cw_graph *from, const part *p, bool *needed) {
+  for (int v = 0; v < from->value_count; v++)
+    needed[v] = !p->needed_alone;
+  for (int i = 0; i < p->wanted_count; i++)
+    needed[p->wanted[i]] = true;
+  for (int i = from->node_count - 1; i >= 0; i--) {
+    const cw_node_record *node = &from->nodes[i];
+    bool copied = needed[node->output];
+    for (int k = 0; k < p->given_count && copied; k++)
+      copied = p->given[k] != node->output;
+    for (int k = 0; k < node->input_count && copied; k++)
+      if (node->inputs[k] != CW_NONE)
+        needed[node->inputs[k]] = true;
+  }
+}
+
+static cw_status append_values(cw_context *context, cw_graph *graph, const cw_graph *from, const char *prefix,
+                               bool frozen, bool copy, const part *p, const bool *needed, cw_value *map) {
+  char name[256];
   for (int i = 0; i < from->value_count; i++)
     map[i] = CW_NONE;
-  for (int i = 0; i < from->input_count; i++)
-    map[from->inputs[i]] = inputs[i];
-  cw_status status = CW_OK;
-  char name[256];
-  for (int i = 0; i < from->value_count && status == CW_OK; i++) {
+  for (int i = 0; i < p->given_count; i++)
+    map[p->given[i]] = p->inputs[i];
+  for (int i = 0; i < from->value_count; i++) {
     const cw_value_record *value = &from->values[i];
-    if (!value->data)
+    if (!value->data || !needed[i])
       continue;
     snprintf(name, sizeof name, "%s%s", prefix, value->name);
-    status = import_parameter(context, graph, value, name, frozen, copy, &map[i]);
+    CW_TRY(import_parameter(context, graph, value, name, frozen, copy, &map[i]));
   }
-  for (int i = 0; i < from->node_count && status == CW_OK; i++) {
+  for (int i = 0; i < from->node_count; i++) {
     const cw_node_record *node = &from->nodes[i];
+    if (!needed[node->output] || map[node->output] != CW_NONE)
+      continue;
     cw_attributes attributes = node->attributes;
     attributes.frozen = attributes.frozen || frozen;
     cw_value mapped[CW_MAX_INPUTS];
-    for (int k = 0; k < node->input_count; k++)
+    for (int k = 0; k < node->input_count; k++) {
       mapped[k] = node->inputs[k] == CW_NONE ? CW_NONE : map[node->inputs[k]];
+      if (node->inputs[k] != CW_NONE && mapped[k] == CW_NONE)
+        return cw_fail(context, CW_ERROR_ARGUMENT, "graph: node '%s' reads '%s', which is not given", node->name,
+                       from->values[node->inputs[k]].name);
+    }
     snprintf(name, sizeof name, "%s%s", prefix, node->name);
-    status = cw_graph_node(context, graph, node->op, name, &attributes, mapped, node->input_count, &map[node->output]);
+    CW_TRY(cw_graph_node(context, graph, node->op, name, &attributes, mapped, node->input_count, &map[node->output]));
   }
-  for (int i = 0; i < wanted_count && status == CW_OK; i++)
-    outputs[i] = map[wanted[i]];
+  return CW_OK;
+}
+
+static cw_status append(cw_context *context, cw_graph *graph, const cw_graph *from, const char *prefix, bool frozen,
+                        bool copy, const part *p, cw_value *outputs) {
+  cw_value *map = cw_allocate(context, (size_t)from->value_count + 1, sizeof *map);
+  bool *needed = cw_allocate(context, (size_t)from->value_count + 1, sizeof *needed);
+  cw_status status = CW_ERROR_MEMORY;
+  if (map && needed) {
+    mark_part(from, p, needed);
+    status = append_values(context, graph, from, prefix, frozen, copy, p, needed, map);
+  }
+  for (int i = 0; i < p->wanted_count && status == CW_OK; i++) {
+    outputs[i] = map[p->wanted[i]];
+    if (outputs[i] == CW_NONE)
+      status = cw_fail(context, CW_ERROR_ARGUMENT, "graph: '%s' is wanted, but an input that is not given",
+                       from->values[p->wanted[i]].name);
+  }
   cw_release(context, map);
+  cw_release(context, needed);
   return status;
 }
 
 cw_status cw_graph_append(cw_context *context, cw_graph *graph, const cw_graph *from, const char *prefix, bool frozen,
                           const cw_value *inputs, const cw_value *wanted, int wanted_count, cw_value *outputs) {
-  return append(context, graph, from, prefix, frozen, false, inputs, wanted, wanted_count, outputs);
+  const part all = {from->inputs, inputs, from->input_count, wanted, wanted_count, false};
+  return append(context, graph, from, prefix, frozen, false, &all, outputs);
 }
 
 cw_status cw_graph_append_copy(cw_context *context, cw_graph *graph, const cw_graph *from, const char *prefix,
                                const cw_value *inputs, const cw_value *wanted, int wanted_count, cw_value *outputs) {
-  return append(context, graph, from, prefix, false, true, inputs, wanted, wanted_count, outputs);
+  const part all = {from->inputs, inputs, from->input_count, wanted, wanted_count, false};
+  return append(context, graph, from, prefix, false, true, &all, outputs);
+}
+
+cw_status cw_graph_append_part(cw_context *context, cw_graph *graph, const cw_graph *from, const char *prefix,
+                               bool frozen, const cw_value *given, const cw_value *inputs, int given_count,
+                               const cw_value *wanted, int wanted_count, cw_value *outputs) {
+  const part some = {given, inputs, given_count, wanted, wanted_count, true};
+  return append(context, graph, from, prefix, frozen, false, &some, outputs);
 }
 
 cw_status cw_graph_rename(cw_context *context, cw_graph *graph, cw_value value, const char *name) {

@@ -277,7 +277,7 @@ cw_status cw_saliency_maps(cw_context *context, cw_saliency *s, const float *ima
       one_pass(&r, i, y);
       continue;
     }
-    CW_TRY(cw_occlusion_map(context, s, &s->requests[i], image, output, maps[i]));
+    CW_TRY(cw_occlusion_map(context, s, i, image, output, maps[i]));
     apply_sign(s->requests[i].sign, s->samples, maps[i]);
     finish(&r, i, y);
   }

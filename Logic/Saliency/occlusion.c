@@ -1,28 +1,12 @@
 /* Occlusion: how far y falls when a box is hidden. */
+#include "Saliency/occlusion.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "Saliency/saliency_internal.h"
-
-enum { MOST_AT_ONCE = 2 }; /* more only take more memory: the largest maps leave the cache */
-
-cw_status cw_occlusion_allocate(cw_context *context, cw_saliency *s) {
-  cw_plan_options options = {0};
-  options.mode = CW_INFERENCE;
-  options.batch = MOST_AT_ONCE;
-  options.outputs = &s->logits;
-  options.output_count = 1;
-  return cw_plan_create(context, s->graph, &options, &s->occlusion);
-}
-
-/* Boxes at multiples of the stride, cut at the volume's end. */
-typedef struct boxes {
-  int window, stride, per_axis[3], size[3], count;
-} boxes;
-
-static boxes boxes_of(const cw_saliency *s, const cw_saliency_request *request) {
+cw_boxes cw_boxes_of(const cw_saliency *s, const cw_saliency_request *request) {
   int longest = 0;
-  boxes b = {0};
+  cw_boxes b = {0};
   for (int a = 0; a < 3; a++)
     longest = s->size[a] > longest ? s->size[a] : longest;
   const int eighth = longest >= 8 ? longest / 8 : 1;
@@ -31,50 +15,94 @@ static boxes boxes_of(const cw_saliency *s, const cw_saliency_request *request) 
   b.stride = b.stride < b.window ? b.stride : b.window; /* every voxel is hidden once at least */
   b.count = 1;
   for (int a = 0; a < 3; a++) {
-    b.size[a] = s->size[a];
-    const int reach = s->size[a] > b.window ? s->size[a] - b.window : 0;
+    b.size[a] = s->size[2 - a];
+    const int reach = b.size[a] > b.window ? b.size[a] - b.window : 0;
     b.per_axis[a] = (reach + b.stride - 1) / b.stride + 1;
     b.count *= b.per_axis[a];
   }
   return b;
 }
 
-/* Adds `value` to the samples of box `index`. */
-static void add_box(const boxes *b, int index, float value, bool fill, float *to) {
-  int from[3], end[3];
-  for (int a = 0, rest = index; a < 3; rest /= b->per_axis[a], a++) {
-    from[a] = rest % b->per_axis[a] * b->stride;
-    end[a] = from[a] + b->window < b->size[a] ? from[a] + b->window : b->size[a];
+void cw_box_on_axis(const cw_boxes *b, int axis, int place, int *from, int *end) {
+  *from = place * b->stride;
+  *end = *from + b->window < b->size[axis] ? *from + b->window : b->size[axis];
+}
+
+void cw_box(const cw_boxes *b, int index, int from[3], int end[3]) {
+  for (int a = 2; a >= 0; index /= b->per_axis[a], a--)
+    cw_box_on_axis(b, a, index % b->per_axis[a], &from[a], &end[a]);
+}
+
+/* Requests whose boxes are the same share what computes them. */
+static bool same_boxes(const cw_boxes *a, const cw_boxes *b) {
+  return a->window == b->window && a->stride == b->stride;
+}
+
+static int first_of_kind(const cw_saliency *s, int index) {
+  const cw_boxes own = cw_boxes_of(s, &s->requests[index]);
+  for (int r = 0; r < index; r++) {
+    const cw_boxes other = cw_boxes_of(s, &s->requests[r]);
+    if (s->requests[r].method == CW_SALIENCY_OCCLUSION && same_boxes(&own, &other))
+      return r;
   }
-  for (int k = from[2]; k < end[2]; k++)
+  return index;
+}
+
+cw_status cw_occlusion_allocate(cw_context *context, cw_saliency *s) {
+  s->occluders = cw_allocate_zero(context, (size_t)s->count, sizeof *s->occluders);
+  if (!s->occluders)
+    return CW_ERROR_MEMORY;
+  for (int r = 0; r < s->count; r++) {
+    if (s->requests[r].method != CW_SALIENCY_OCCLUSION || first_of_kind(s, r) != r)
+      continue;
+    const cw_boxes boxes = cw_boxes_of(s, &s->requests[r]);
+    CW_TRY(cw_occluder_create(context, s, &boxes, &s->occluders[r]));
+  }
+  return CW_OK;
+}
+
+void cw_occlusion_free(cw_context *context, cw_saliency *s) {
+  for (int r = 0; r < s->count && s->occluders; r++)
+    cw_occluder_free(context, s->occluders[r]);
+  cw_release(context, s->occluders);
+}
+
+size_t cw_occlusion_bytes(const cw_saliency *s) {
+  size_t bytes = 0;
+  for (int r = 0; r < s->count && s->occluders; r++)
+    bytes += s->occluders[r] ? cw_occluder_bytes(s->occluders[r]) : 0;
+  return bytes;
+}
+
+/* Adds `value` to the samples of box `index`. */
+static void add_box(const cw_boxes *b, int index, float value, float *to) {
+  int from[3], end[3];
+  cw_box(b, index, from, end);
+  for (int k = from[0]; k < end[0]; k++)
     for (int j = from[1]; j < end[1]; j++) {
-      float *row = to + ((size_t)k * (size_t)b->size[1] + (size_t)j) * (size_t)b->size[0];
-      for (int i = from[0]; i < end[0]; i++)
-        row[i] = fill ? value : row[i] + value;
+      float *row = to + ((size_t)k * (size_t)b->size[1] + (size_t)j) * (size_t)b->size[2];
+      for (int i = from[2]; i < end[2]; i++)
+        row[i] += value;
     }
 }
 
-cw_status cw_occlusion_map(cw_context *context, cw_saliency *s, const cw_saliency_request *request, const float *image,
+cw_status cw_occlusion_map(cw_context *context, cw_saliency *s, int index, const float *image,
                            cw_saliency_output output, float *map) {
-  const boxes b = boxes_of(s, request);
+  const cw_boxes b = cw_boxes_of(s, &s->requests[index]);
+  cw_occluder *occluder = s->occluders[first_of_kind(s, index)];
+  const int batch = cw_occluder_batch(occluder);
   const float sign = output.negative ? -1 : 1;
-  float *in = cw_plan_data(s->occlusion, s->image), *logits = cw_plan_data(s->occlusion, s->logits);
   const float whole = sign * cw_plan_data(s->plan, s->logits)[output.index];
   float *cover = s->copy;
   memset(map, 0, s->samples * sizeof *map);
   memset(cover, 0, s->samples * sizeof *cover);
-  for (int first = 0; first < b.count; first += MOST_AT_ONCE) {
-    const int now = b.count - first < MOST_AT_ONCE ? b.count - first : MOST_AT_ONCE;
-    for (int i = 0; i < MOST_AT_ONCE; i++) {
-      memcpy(in + (size_t)i * s->samples, image, s->samples * sizeof *in);
-      if (i < now)
-        add_box(&b, first + i, request->fill, true, in + (size_t)i * s->samples);
-    }
-    cw_plan_forward(s->occlusion);
+  cw_occluder_start(occluder, image);
+  for (int first = 0; first < b.count; first += batch) {
+    const int now = b.count - first < batch ? b.count - first : batch;
+    const float *logits = cw_occluder_run(occluder, &b, first, now, s->requests[index].fill);
     for (int i = 0; i < now; i++) {
-      const float fall = whole - sign * logits[(size_t)i * (size_t)s->outputs + (size_t)output.index];
-      add_box(&b, first + i, fall, false, map);
-      add_box(&b, first + i, 1, false, cover);
+      add_box(&b, first + i, whole - sign * logits[(size_t)i * (size_t)s->outputs + (size_t)output.index], map);
+      add_box(&b, first + i, 1, cover);
     }
     CW_TRY(cw_progress(context, "occlusion", (double)(first + now) / b.count));
   }

@@ -317,7 +317,7 @@ void cw_saliency_free(cw_context *context, cw_saliency *s) {
     return;
   cw_plan_free(context, s->plan);
   cw_plan_free(context, s->sampler);
-  cw_plan_free(context, s->occlusion);
+  cw_occlusion_free(context, s);
   cw_release(context, s->requests);
   cw_release(context, s->live);
   cw_release(context, s->producer);
@@ -334,6 +334,6 @@ void cw_saliency_free(cw_context *context, cw_saliency *s) {
 
 size_t cw_saliency_bytes(const cw_saliency *s) {
   return cw_plan_bytes(s->plan) + (s->sampler ? cw_plan_bytes(s->sampler) : 0) +
-         (s->occlusion ? cw_plan_bytes(s->occlusion) : 0) + s->scratch_bytes +
+         cw_occlusion_bytes(s) + s->scratch_bytes +
          (s->samples + s->layer_samples) * sizeof(float);
 }

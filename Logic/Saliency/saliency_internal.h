@@ -40,9 +40,9 @@ struct cw_saliency {
   cw_lrp_scratch scratch;
   float *scratch_block;
   size_t scratch_bytes;
-  cw_plan *occlusion;
-  bool quiet;        /* no warnings about empty maps: of randomised networks they are expected */
-  cw_ledger *ledger; /* [nodes], where a test asks for it */
+  struct cw_occluder **occluders; /* [count]: of the Occlusion requests; those with the same boxes share the first's */
+  bool quiet;                     /* no warnings about empty maps: of randomised networks they are expected */
+  cw_ledger *ledger;              /* [nodes], where a test asks for it */
 };
 
 /* Zero everywhere; no NaN or Inf. */
@@ -126,10 +126,12 @@ void cw_fullgrad_input(cw_saliency *saliency, const cw_saliency_request *request
 void cw_upsample_add(const float *from, const int from_size[3], float share, const int size[3], float *map,
                      int threads);
 
-/* Occlusion: a plan of its own, for several boxes at once. */
+/* Occlusion: plans of its own, for several boxes at once.  index: of the request. */
 cw_status cw_occlusion_allocate(cw_context *context, cw_saliency *saliency);
-cw_status cw_occlusion_map(cw_context *context, cw_saliency *saliency, const cw_saliency_request *request,
-                           const float *image, cw_saliency_output output, float *map);
+void cw_occlusion_free(cw_context *context, cw_saliency *saliency);
+size_t cw_occlusion_bytes(const cw_saliency *saliency);
+cw_status cw_occlusion_map(cw_context *context, cw_saliency *saliency, int index, const float *image,
+                           cw_saliency_output output, float *map);
 
 /* The logits: the first output, or what goes into the Sigmoid or Softmax that it is. */
 cw_value cw_logits_of(const cw_graph *graph);

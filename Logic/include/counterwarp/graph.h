@@ -189,6 +189,11 @@ cw_status cw_graph_append(cw_context *context, cw_graph *graph, const cw_graph *
 /* The same with copied parameters: `graph` does not depend on `from` afterwards. */
 cw_status cw_graph_append_copy(cw_context *context, cw_graph *graph, const cw_graph *from, const char *prefix,
                                const cw_value *inputs, const cw_value *wanted, int wanted_count, cw_value *outputs);
+/* As cw_graph_append, but only the nodes that the wanted values need: inputs[i] stands for given[i], any value of
+ * `from`, and may have another shape.  CW_ERROR_ARGUMENT where they need an input that is not given. */
+cw_status cw_graph_append_part(cw_context *context, cw_graph *graph, const cw_graph *from, const char *prefix,
+                               bool frozen, const cw_value *given, const cw_value *inputs, int given_count,
+                               const cw_value *wanted, int wanted_count, cw_value *outputs);
 
 /* Gives a value another name, unique in the graph. */
 cw_status cw_graph_rename(cw_context *context, cw_graph *graph, cw_value value, const char *name);
