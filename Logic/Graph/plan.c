@@ -344,7 +344,7 @@ cw_status cw_plan_create(cw_context *context, const cw_graph *graph, const cw_pl
   plan->graph = graph;
   plan->mode = options->mode;
   plan->batch = options->batch;
-  plan->threads = cw_context_threads(context);
+  plan->threads = options->threads > 0 ? options->threads : cw_context_threads(context);
   plan->seed = cw_context_seed(context);
   plan->keep_values = options->keep_values;
   plan->steps = cw_allocate_zero(context, nodes + 1, sizeof *plan->steps);

@@ -108,15 +108,23 @@ cw_conv_ring cw_conv_ring_of(const cw_conv_problem *p, int channels, int out_row
   return ring;
 }
 
+/* Paddings are mostly of one sample, not worth a call. */
+static inline void clear_few(float *to, int count) {
+  if (count == 1)
+    *to = 0;
+  else if (count > 1)
+    memset(to, 0, (size_t)count * sizeof *to);
+}
+
 static void fill_row(const cw_conv_problem *p, const cw_conv_ring *ring, const float *x, float *row) {
   const int pad = p->pad[2], width = p->in[2];
   if (p->stride[2] == 1 && p->insert[2] == 1) {
     const int left = pad < 0 ? 0 : pad < ring->pitch ? pad : ring->pitch, from = pad < 0 ? -pad : 0;
     int count = width - from;
     count = count < 0 ? 0 : count > ring->pitch - left ? ring->pitch - left : count;
-    memset(row, 0, (size_t)left * sizeof *row);
+    clear_few(row, left);
     memcpy(row + left, x + from, (size_t)count * sizeof *row);
-    memset(row + left + count, 0, (size_t)(ring->pitch - left - count) * sizeof *row);
+    clear_few(row + left + count, ring->pitch - left - count);
     return;
   }
   for (int q = 0; q < ring->pitch; q++) {

@@ -15,14 +15,15 @@ void cw_norm_line(const cw_graph *graph, int node, int c, float *factor, float *
   *offset = shift[c] - mean[c] * *factor;
 }
 
-static int readers(const cw_saliency *s, cw_value value) {
-  int count = value == s->logits;
+static void count_readers(const cw_saliency *s, int *readers) {
+  memset(readers, 0, (size_t)cw_graph_value_count(s->graph) * sizeof *readers);
+  readers[s->logits]++;
   for (int i = 0; i < cw_graph_node_count(s->graph); i++) {
     const cw_node_view node = cw_graph_node_at(s->graph, i);
     for (int k = 0; k < node.input_count && s->live[i]; k++)
-      count += node.inputs[k] == value;
+      if (node.inputs[k] != CW_NONE)
+        readers[node.inputs[k]]++;
   }
-  return count;
 }
 
 /* A stored number for each of the last axis: the bias of the MatMul before it. */
@@ -35,8 +36,9 @@ static bool adds_bias(const cw_saliency *s, const cw_node_view *add, cw_value *p
          cw_shape_equal(cw_value_shape(s->graph, *product), out);
 }
 
-void cw_lrp_fold(cw_saliency *s) {
+void cw_lrp_fold(cw_saliency *s, int *readers) {
   const int nodes = cw_graph_node_count(s->graph);
+  count_readers(s, readers);
   for (int i = 0; i < nodes; i++)
     s->fold[i] = -1;
   for (int i = 0; i < nodes; i++) {
@@ -45,7 +47,7 @@ void cw_lrp_fold(cw_saliency *s) {
     const bool norm = node.op == CW_OP_BATCH_NORM, bias = node.op == CW_OP_ADD && adds_bias(s, &node, &from);
     const int before = s->live[i] && (norm || bias) ? s->producer[from] : -1;
     if (before >= 0 && cw_graph_node_at(s->graph, before).op == (norm ? CW_OP_CONV : CW_OP_MATMUL) &&
-        readers(s, from) == 1) {
+        readers[from] == 1) {
       s->fold[i] = before;
       s->fold[before] = i;
     }

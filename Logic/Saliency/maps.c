@@ -18,7 +18,7 @@ typedef struct run {
   cw_saliency_note *notes;
 } run;
 
-static bool is_sampled(const cw_saliency_request *request) {
+bool cw_is_sampled(const cw_saliency_request *request) {
   return request->method == CW_SALIENCY_SMOOTHGRAD || request->method == CW_SALIENCY_INTEGRATED_GRADIENTS;
 }
 
@@ -149,7 +149,7 @@ static void one_pass(const run *r, int first, double y) {
   pass.last = cw_graph_node_count(s->graph);
   for (int i = 0; i < s->count; i++) {
     const cw_saliency_request *request = &s->requests[i];
-    s->wanted[i] = !s->done[i] && request->method != CW_SALIENCY_OCCLUSION && !is_sampled(request) &&
+    s->wanted[i] = !s->done[i] && request->method != CW_SALIENCY_OCCLUSION && !cw_is_sampled(request) &&
                    same_rule(request, &s->requests[first]);
     if (!s->wanted[i])
       continue;
@@ -172,38 +172,64 @@ static void one_pass(const run *r, int first, double y) {
 
 /* ---- methods of several ---- */
 
-/* y of another input than the scan, by the plan that keeps nothing. */
-static double sample_forward(const run *r, const float *image) {
-  cw_saliency *s = r->s;
-  memcpy(cw_plan_data(s->sampler, s->image), image, s->samples * sizeof *image);
-  cw_plan_forward(s->sampler);
-  const float y = cw_plan_data(s->sampler, s->logits)[r->output.index];
+/* y of the sampler's input. */
+static double sample_forward(const run *r, cw_plan *sampler) {
+  cw_plan_forward(sampler);
+  const float y = cw_plan_data(sampler, r->s->logits)[r->output.index];
   return r->output.negative ? -y : y;
 }
 
-/* Adds dy/dx there to the sum. */
-static void add_gradient(const run *r, const float *image, float *sum) {
-  cw_saliency *s = r->s;
-  sample_forward(r, image);
-  float *start = cw_plan_gradient(s->sampler, s->logits);
-  memset(start, 0, (size_t)s->outputs * sizeof *start);
+static void sample_gradient(const run *r, cw_plan *sampler) {
+  sample_forward(r, sampler);
+  float *start = cw_plan_gradient(sampler, r->s->logits);
+  memset(start, 0, (size_t)r->s->outputs * sizeof *start);
   start[r->output.index] = r->output.negative ? -1.0f : 1.0f;
-  cw_plan_backward(s->sampler);
-  cw_pass((int64_t)s->samples, cw_plan_gradient(s->sampler, s->image), true, sum, s->threads);
+  cw_plan_backward(sampler);
 }
 
-/* Noise of copy `sample`: each slice its own stream, so that slices can be drawn side by side. */
-static void add_noise(const cw_saliency *s, const cw_saliency_request *request, int sample, const float *image,
-                      float sd, float *to) {
-  const size_t plane = (size_t)s->size[0] * (size_t)s->size[1];
-  const int slices = s->size[2];
-  CW_PARALLEL(slices, s->threads)
+/* The image with noise of this sd: each slice its own stream, so that slices can be drawn side by side. */
+static void noisy_copy(const run *r, const cw_saliency_request *request, int sample, float sd, int threads, float *to) {
+  const size_t plane = (size_t)r->s->size[0] * (size_t)r->s->size[1];
+  const int slices = r->s->size[2];
+  (void)threads; /* without OpenMP */
+  CW_PARALLEL(slices, threads)
   for (int k = 0; k < slices; k++) {
     const size_t at = (size_t)k * plane;
     cw_random_normals(request->seed, (uint64_t)sample * (uint64_t)slices + (uint64_t)k, plane, to + at);
     for (size_t i = at; i < at + plane; i++)
-      to[i] = image[i] + sd * to[i];
+      to[i] = r->image[i] + sd * to[i];
   }
+}
+
+/* Midpoint of step `sample` on the way from 0 to the image. */
+static void share_of_image(const run *r, const cw_saliency_request *request, int sample, float *to) {
+  const float share = ((float)sample + 0.5f) / (float)request->samples;
+  for (size_t i = 0; i < r->s->samples; i++)
+    to[i] = share * r->image[i];
+}
+
+/* map = sum of dy/dx over the samples, in their order.  sd: of SmoothGrad's noise. */
+static cw_status sum_gradients(const run *r, int index, const char *stage, float sd, float *map) {
+  cw_saliency *s = r->s;
+  const cw_saliency_request *request = &s->requests[index];
+  const int at_once = s->sampler_count;
+  memset(map, 0, s->samples * sizeof *map);
+  for (int first = 0; first < request->samples; first += at_once) {
+    const int now = request->samples - first < at_once ? request->samples - first : at_once;
+    CW_PARALLEL(now, now)
+    for (int i = 0; i < now; i++) {
+      float *in = cw_plan_data(s->samplers[i], s->image);
+      if (request->method == CW_SALIENCY_SMOOTHGRAD)
+        noisy_copy(r, request, first + i, sd, s->threads / at_once, in);
+      else
+        share_of_image(r, request, first + i, in);
+      sample_gradient(r, s->samplers[i]);
+    }
+    for (int i = 0; i < now; i++)
+      cw_pass((int64_t)s->samples, cw_plan_gradient(s->samplers[i], s->image), true, map, s->threads);
+    CW_TRY(cw_progress(r->context, stage, (double)(first + now) / request->samples));
+  }
+  return CW_OK;
 }
 
 static cw_status smoothgrad(const run *r, int index) {
@@ -214,13 +240,7 @@ static cw_status smoothgrad(const run *r, int index) {
     low = fminf(low, r->image[i]);
     high = fmaxf(high, r->image[i]);
   }
-  const float sd = (float)request->noise * (high - low);
-  memset(map, 0, s->samples * sizeof *map);
-  for (int n = 0; n < request->samples; n++) {
-    add_noise(s, request, n, r->image, sd, s->copy);
-    add_gradient(r, s->copy, map);
-    CW_TRY(cw_progress(r->context, "smoothgrad", (double)(n + 1) / request->samples));
-  }
+  CW_TRY(sum_gradients(r, index, "smoothgrad", (float)request->noise * (high - low), map));
   for (size_t i = 0; i < s->samples; i++)
     map[i] /= (float)request->samples;
   apply_sign(request->sign, s->samples, map);
@@ -231,18 +251,11 @@ static cw_status integrated(const run *r, int index, double y) {
   cw_saliency *s = r->s;
   const cw_saliency_request *request = &s->requests[index];
   float *map = r->maps[index];
-  memset(map, 0, s->samples * sizeof *map);
-  for (int n = 0; n < request->samples; n++) {
-    const float share = ((float)n + 0.5f) / (float)request->samples;
-    for (size_t i = 0; i < s->samples; i++)
-      s->copy[i] = share * r->image[i];
-    add_gradient(r, s->copy, map);
-    CW_TRY(cw_progress(r->context, "integrated gradients", (double)(n + 1) / request->samples));
-  }
+  CW_TRY(sum_gradients(r, index, "integrated gradients", 0, map));
   for (size_t i = 0; i < s->samples; i++)
     map[i] *= r->image[i] / (float)request->samples;
-  memset(s->copy, 0, s->samples * sizeof *s->copy);
-  r->notes[index].gap = y - sample_forward(r, s->copy) - cw_sum((int64_t)s->samples, map);
+  memset(cw_plan_data(s->samplers[0], s->image), 0, s->samples * sizeof(float));
+  r->notes[index].gap = y - sample_forward(r, s->samplers[0]) - cw_sum((int64_t)s->samples, map);
   apply_sign(request->sign, s->samples, map);
   return CW_OK;
 }
@@ -271,7 +284,7 @@ cw_status cw_saliency_maps(cw_context *context, cw_saliency *s, const float *ima
     s->done[i] = false;
   }
   for (int i = 0; i < s->count; i++) {
-    if (s->done[i] || is_sampled(&s->requests[i]))
+    if (s->done[i] || cw_is_sampled(&s->requests[i]))
       continue;
     if (s->requests[i].method != CW_SALIENCY_OCCLUSION) {
       one_pass(&r, i, y);
@@ -282,7 +295,7 @@ cw_status cw_saliency_maps(cw_context *context, cw_saliency *s, const float *ima
     finish(&r, i, y);
   }
   for (int i = 0; i < s->count; i++) {
-    if (!is_sampled(&s->requests[i]))
+    if (!cw_is_sampled(&s->requests[i]))
       continue;
     const bool smooth = s->requests[i].method == CW_SALIENCY_SMOOTHGRAD;
     CW_TRY(smooth ? smoothgrad(&r, i) : integrated(&r, i, y));

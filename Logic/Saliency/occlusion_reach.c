@@ -30,11 +30,11 @@ static cw_reach moving_window(const cw_attributes *a, const cw_reach *in) {
   cw_reach out = *in;
   for (int i = 0; i < 3 && out.local; i++) {
     const int64_t extent = (int64_t)a->dilation[i] * (a->kernel[i] - 1) + 1;
-    out.local = a->pads[i] < extent && a->pads[3 + i] < extent && extent < MOST_REACH && a->stride[i] < MOST_REACH &&
-                in->stride[i] < MOST_REACH && in->high[i] < MOST_REACH && -in->low[i] < MOST_REACH;
     out.stride[i] = in->stride[i] * a->stride[i];
     out.low[i] = in->low[i] - a->pads[i] * in->stride[i];
     out.high[i] = in->high[i] + (extent - 1 - a->pads[i]) * in->stride[i];
+    out.local = a->pads[i] < extent && a->pads[3 + i] < extent && extent < MOST_REACH && a->stride[i] < MOST_REACH &&
+                out.stride[i] < MOST_REACH && out.high[i] < MOST_REACH && -out.low[i] < MOST_REACH;
   }
   return out;
 }

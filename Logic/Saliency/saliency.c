@@ -1,6 +1,7 @@
 /* Requests, and the plan that serves them all. */
 #include "counterwarp/saliency.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -210,6 +211,30 @@ static cw_status make_plan(cw_context *context, cw_saliency *s, cw_plan_options 
   return status;
 }
 
+/* Samples side by side, each on one thread, waste none of their time waiting for each other; where the samples are few
+ * or large, all threads share one. */
+static int count_samplers(const cw_saliency *s) {
+  enum { ROUNDS = 2, MOST_MIB = 1024 };
+  int fewest = INT_MAX;
+  for (int r = 0; r < s->count; r++)
+    if (cw_is_sampled(&s->requests[r]) && s->requests[r].samples < fewest)
+      fewest = s->requests[r].samples;
+  const size_t mib = cw_plan_bytes(s->plan) >> 20; /* no sampler takes more than the plan that keeps values */
+  return fewest / ROUNDS >= s->threads && mib < MOST_MIB / (size_t)s->threads ? s->threads : 1;
+}
+
+static cw_status make_samplers(cw_context *context, cw_saliency *s, cw_plan_options options) {
+  const int count = count_samplers(s);
+  s->samplers = cw_allocate_zero(context, (size_t)count, sizeof(cw_plan *));
+  if (!s->samplers)
+    return CW_ERROR_MEMORY;
+  s->sampler_count = count;
+  options.threads = s->threads / count;
+  for (int i = 0; i < count; i++)
+    CW_TRY(cw_plan_create(context, s->graph, &options, &s->samplers[i]));
+  return CW_OK;
+}
+
 static cw_status allocate(cw_context *context, cw_saliency *s) {
   s->layer_samples = s->samples;
   for (int i = 0; i < cw_graph_node_count(s->graph); i++) {
@@ -237,7 +262,7 @@ static cw_status allocate(cw_context *context, cw_saliency *s) {
   if (!cw_plan_gradient(s->plan, s->image))
     return cw_fail(context, CW_ERROR_ARGUMENT, "saliency: the output does not depend on the image");
   if (any_of(s, CW_SALIENCY_SMOOTHGRAD) || any_of(s, CW_SALIENCY_INTEGRATED_GRADIENTS))
-    CW_TRY(cw_plan_create(context, s->graph, &options, &s->sampler));
+    CW_TRY(make_samplers(context, s, options));
   if (any_of(s, CW_SALIENCY_LRP) || any_of(s, CW_SALIENCY_FULLGRAD))
     CW_TRY(cw_lrp_allocate(context, s));
   return any_of(s, CW_SALIENCY_OCCLUSION) ? cw_occlusion_allocate(context, s) : CW_OK;
@@ -251,7 +276,8 @@ static cw_status prepare(cw_context *context, cw_saliency *s, const cw_saliency_
   s->idle = cw_allocate_zero(context, nodes, sizeof *s->idle);
   s->fold = cw_allocate_zero(context, nodes, sizeof *s->fold);
   bool *marks = cw_allocate(context, values, 2 * sizeof *marks);
-  const bool whole = s->requests && s->live && s->producer && s->idle && s->fold && marks;
+  int *readers = cw_allocate(context, values, sizeof *readers);
+  const bool whole = s->requests && s->live && s->producer && s->idle && s->fold && marks && readers;
   if (whole) {
     for (size_t v = 0; v < values; v++)
       s->producer[v] = -1;
@@ -259,12 +285,13 @@ static cw_status prepare(cw_context *context, cw_saliency *s, const cw_saliency_
       s->producer[cw_graph_node_at(s->graph, i).output] = i;
     mark_live(s, marks, marks + values);
     cw_lrp_find_idle(s, marks);
+    cw_lrp_fold(s, readers);
   }
   cw_release(context, marks);
+  cw_release(context, readers);
   if (!whole)
     return CW_ERROR_MEMORY;
   memcpy(s->requests, requests, (size_t)s->count * sizeof *requests);
-  cw_lrp_fold(s);
   s->negated = last_weighted(s);
   for (int r = 0; r < s->count; r++)
     CW_TRY(check_request(context, s, &s->requests[r]));
@@ -316,7 +343,9 @@ void cw_saliency_free(cw_context *context, cw_saliency *s) {
   if (!s)
     return;
   cw_plan_free(context, s->plan);
-  cw_plan_free(context, s->sampler);
+  for (int i = 0; i < s->sampler_count; i++)
+    cw_plan_free(context, s->samplers[i]);
+  cw_release(context, s->samplers);
   cw_occlusion_free(context, s);
   cw_release(context, s->requests);
   cw_release(context, s->live);
@@ -333,7 +362,8 @@ void cw_saliency_free(cw_context *context, cw_saliency *s) {
 }
 
 size_t cw_saliency_bytes(const cw_saliency *s) {
-  return cw_plan_bytes(s->plan) + (s->sampler ? cw_plan_bytes(s->sampler) : 0) +
-         cw_occlusion_bytes(s) + s->scratch_bytes +
-         (s->samples + s->layer_samples) * sizeof(float);
+  size_t bytes = cw_plan_bytes(s->plan) + cw_occlusion_bytes(s) + s->scratch_bytes;
+  for (int i = 0; i < s->sampler_count; i++)
+    bytes += cw_plan_bytes(s->samplers[i]);
+  return bytes + (s->samples + s->layer_samples) * sizeof(float);
 }

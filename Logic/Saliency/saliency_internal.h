@@ -24,8 +24,10 @@ struct cw_saliency {
   int threads;
   cw_saliency_request *requests;
   int count;
-  cw_plan *plan;    /* of one scan: the backward pass runs once for each rule */
-  cw_plan *sampler; /* for gradients of many inputs: fused, keeps nothing */
+  cw_plan *plan; /* of one scan: the backward pass runs once for each rule */
+  /* For gradients of many inputs: fused, keep nothing; one for each thread, or one for all. */
+  cw_plan **samplers;
+  int sampler_count;
   bool *live;       /* [nodes]: leads to the logits */
   int *producer;    /* [values]: the node that gives it, or -1 */
   bool *idle;       /* [nodes]: only sets gates of products, and so gets no relevance */
@@ -48,6 +50,8 @@ struct cw_saliency {
 /* Zero everywhere; no NaN or Inf. */
 bool cw_is_zero(const float *x, size_t n);
 bool cw_is_finite(const float *x, size_t n);
+/* SmoothGrad and Integrated Gradients. */
+bool cw_is_sampled(const cw_saliency_request *request);
 /* GradCAM and GradCAM++. */
 bool cw_is_cam(const cw_saliency_request *request);
 
@@ -94,8 +98,9 @@ void cw_lrp_find_idle(cw_saliency *saliency, bool *signal);
 /* LRP-epsilon is x dy/dx, but for epsilon: all nodes are linear piece by piece and pass through 0. */
 bool cw_lrp_is_gradient_input(const cw_saliency *saliency);
 cw_status cw_lrp_check(cw_context *context, const cw_saliency *saliency, const cw_saliency_request *request);
-/* Pairs of convolution and batch norm, and the memory that the rules (and FullGrad's biases) need. */
-void cw_lrp_fold(cw_saliency *saliency);
+/* Pairs of convolution and batch norm (readers: scratch, [values]), and the memory that the rules (and FullGrad's
+ * biases) need. */
+void cw_lrp_fold(cw_saliency *saliency, int *readers);
 cw_status cw_lrp_allocate(cw_context *context, cw_saliency *saliency);
 void cw_rule_lrp(cw_saliency *saliency, const cw_lrp *lrp, bool negative, int node, const cw_call *call);
 /* Sums of two terms; see lrp_share.c. */

@@ -119,6 +119,30 @@ TEST_F(GraphTest, TheBatchMayMove) {
   }
 }
 
+// From a value in the middle on, at another size, without what is not needed.
+TEST_F(GraphTest, AppendsAPart) {
+  cw_graph *from = nullptr;
+  ASSERT_EQ(cw_network_classifier(context, 32, 1, &from), CW_OK);
+  const cw_value x = Input("x", CW_SHAPE(CW_BATCH, 16, 10, 6, 8)), logit = cw_graph_output_at(from, 0);
+  const cw_value given = cw_graph_find(from, "block1.pool"), wanted[] = {cw_graph_find(from, "block2.pool"), given};
+  cw_value made[2];
+  ASSERT_EQ(cw_graph_append_part(context, graph, from, "p/", true, &given, &x, 1, wanted, 2, made), CW_OK);
+  const cw_shape expected = CW_SHAPE(CW_BATCH, 32, 5, 3, 4);
+  EXPECT_TRUE(cw_shape_equal(cw_value_shape(graph, made[0]), &expected));
+  EXPECT_EQ(made[1], x);
+  EXPECT_EQ(cw_graph_node_count(graph), 4) << "convolution, rectifier, batch norm and pooling of block 2";
+  EXPECT_EQ(cw_graph_find(graph, "p/block1.conv.weight"), CW_NONE);
+  EXPECT_EQ(cw_value_data(graph, cw_graph_find(graph, "p/block2.conv.weight")),
+            cw_value_data(from, cw_graph_find(from, "block2.conv.weight")));
+  // What lies before the given value is not there.
+  const cw_value early = cw_graph_find(from, "block1.conv"), image = cw_graph_input_at(from, 0);
+  EXPECT_EQ(cw_graph_append_part(context, graph, from, "q/", true, &given, &x, 1, &early, 1, made), CW_ERROR_ARGUMENT);
+  EXPECT_EQ(cw_graph_append_part(context, graph, from, "r/", true, &given, &x, 1, &image, 1, made), CW_ERROR_ARGUMENT);
+  // The size of the fully connected layer does not fit any more.
+  EXPECT_EQ(cw_graph_append_part(context, graph, from, "s/", true, &given, &x, 1, &logit, 1, made), CW_ERROR_SHAPE);
+  cw_graph_free(context, from);
+}
+
 TEST_F(GraphTest, AppendSharesParametersAndCopyDoesNot) {
   cw_graph *part = nullptr;
   ASSERT_EQ(cw_network_classifier(context, 32, 1, &part), CW_OK);

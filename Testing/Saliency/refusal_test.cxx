@@ -181,11 +181,12 @@ TEST(Empty, WarnsWithTheReason) {
 TEST(Memory, EveryAllocationMayFail) {
   TestContext context;
   const Network network(context, "dense", 1);
-  const auto requests = example::requests(context, {"gradient", "fullgrad", "lrp", "occlusion"});
+  const auto requests = example::requests(context, {"gradient", "fullgrad", "lrp", "smoothgrad", "occlusion"});
+  const int count = static_cast<int>(requests.size());
   for (long at = 0;; at++) {
     context.reset(at);
     cw_saliency *saliency = nullptr;
-    const cw_status status = cw_saliency_create(context, network.graph, requests.data(), 4, &saliency);
+    const cw_status status = cw_saliency_create(context, network.graph, requests.data(), count, &saliency);
     cw_saliency_free(context, saliency);
     EXPECT_EQ(context.leaked(), 0) << at;
     if (status == CW_OK)
@@ -195,11 +196,11 @@ TEST(Memory, EveryAllocationMayFail) {
   // The call itself allocates nothing.
   context.reset();
   cw_saliency *saliency = nullptr;
-  ASSERT_EQ(cw_saliency_create(context, network.graph, requests.data(), 4, &saliency), CW_OK);
+  ASSERT_EQ(cw_saliency_create(context, network.graph, requests.data(), count, &saliency), CW_OK);
   context.reset(0);
-  EXPECT_EQ(example::maps(context, saliency, 4, network.image(1), {0, false}).status, CW_OK);
+  EXPECT_EQ(example::maps(context, saliency, requests.size(), network.image(1), {0, false}).status, CW_OK);
   EXPECT_EQ(context.calls, 0);
   context.cancel = true;
-  EXPECT_EQ(example::maps(context, saliency, 4, network.image(1), {0, false}).status, CW_ERROR_CANCELLED);
+  EXPECT_EQ(example::maps(context, saliency, requests.size(), network.image(1), {0, false}).status, CW_ERROR_CANCELLED);
   cw_saliency_free(context, saliency);
 }

@@ -244,6 +244,7 @@ typedef struct cw_plan cw_plan;
 typedef struct cw_plan_options {
   cw_mode mode;
   int batch;
+  int threads;             /* 0: the context's */
   const cw_value *outputs; /* values to keep; NULL: the graph's outputs.  Nodes that no output needs are left out */
   int output_count;
   const cw_value *gradients; /* inputs whose gradient is wanted; INPUT_GRADIENT with NULL: all inputs */
@@ -256,7 +257,7 @@ typedef struct cw_plan_options {
                      * after one forward: for saliency maps.  Gradients share memory as usual */
 } cw_plan_options;
 
-/* Plans the memory.  The plan holds a reference to the graph, which must outlive it; the context's threads are used. */
+/* Plans the memory.  The plan holds a reference to the graph, which must outlive it. */
 cw_status cw_plan_create(cw_context *context, const cw_graph *graph, const cw_plan_options *options, cw_plan **plan);
 void cw_plan_free(cw_context *context, cw_plan *plan);
 /* Bytes of activations, gradients and workspace. */
