@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #define CW_CONV_MAX_BLOCK 8   /* output channels of one kernel call */
-#define CW_CONV_MAX_VECTORS 8 /* vectors of output positions of one kernel call */
+#define CW_CONV_MAX_VECTORS 4 /* vectors of output positions of one kernel call */
 
 /* y[o][j][lane] (+)= bias[o] + sum over channels c and taps t of w[c][t][o] x[c * channel_stride + base[j] + tap[t] +
  * lane], for o < block and j < vectors; lanes at and beyond valid[j] are not stored. */
