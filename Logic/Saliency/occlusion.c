@@ -74,6 +74,20 @@ size_t cw_occlusion_bytes(const cw_saliency *s) {
   return bytes;
 }
 
+/* A box that is filled already, as a brain's background may be, changes nothing. */
+static bool is_filled(const cw_boxes *b, int index, float fill, const float *image) {
+  int from[3], end[3];
+  cw_box(b, index, from, end);
+  for (int k = from[0]; k < end[0]; k++)
+    for (int j = from[1]; j < end[1]; j++) {
+      const float *row = image + ((size_t)k * (size_t)b->size[1] + (size_t)j) * (size_t)b->size[2];
+      for (int i = from[2]; i < end[2]; i++)
+        if (row[i] != fill)
+          return false;
+    }
+  return true;
+}
+
 /* Adds `value` to the samples of box `index`. */
 static void add_box(const cw_boxes *b, int index, float value, float *to) {
   int from[3], end[3];
@@ -91,20 +105,23 @@ cw_status cw_occlusion_map(cw_context *context, cw_saliency *s, int index, const
   const cw_boxes b = cw_boxes_of(s, &s->requests[index]);
   cw_occluder *occluder = s->occluders[first_of_kind(s, index)];
   const int batch = cw_occluder_batch(occluder);
-  const float sign = output.negative ? -1 : 1;
+  const float sign = output.negative ? -1 : 1, fill = s->requests[index].fill;
   const float whole = sign * cw_plan_data(s->plan, s->logits)[output.index];
   float *cover = s->copy;
   memset(map, 0, s->samples * sizeof *map);
   memset(cover, 0, s->samples * sizeof *cover);
   cw_occluder_start(occluder, image);
-  for (int first = 0; first < b.count; first += batch) {
-    const int now = b.count - first < batch ? b.count - first : batch;
-    const float *logits = cw_occluder_run(occluder, &b, first, now, s->requests[index].fill);
-    for (int i = 0; i < now; i++) {
-      add_box(&b, first + i, whole - sign * logits[(size_t)i * (size_t)s->outputs + (size_t)output.index], map);
-      add_box(&b, first + i, 1, cover);
+  for (int next = 0; next < b.count;) {
+    int chosen[CW_CROPS_AT_ONCE], now = 0;
+    for (; next < b.count && now < batch; next++) {
+      add_box(&b, next, 1, cover);
+      if (!is_filled(&b, next, fill, image))
+        chosen[now++] = next;
     }
-    CW_TRY(cw_progress(context, "occlusion", (double)(first + now) / b.count));
+    const float *logits = now ? cw_occluder_run(occluder, &b, chosen, now, fill) : NULL;
+    for (int i = 0; i < now; i++)
+      add_box(&b, chosen[i], whole - sign * logits[(size_t)i * (size_t)s->outputs + (size_t)output.index], map);
+    CW_TRY(cw_progress(context, "occlusion", (double)next / b.count));
   }
   for (size_t i = 0; i < s->samples; i++)
     map[i] = cover[i] > 0 ? map[i] / cover[i] : 0;

@@ -33,6 +33,8 @@ cw_boxes cw_boxes_of(const cw_saliency *saliency, const cw_saliency_request *req
 void cw_box(const cw_boxes *boxes, int index, int from[3], int end[3]);
 void cw_box_on_axis(const cw_boxes *boxes, int axis, int place, int *from, int *end);
 
+enum { CW_CROPS_AT_ONCE = 8 }; /* more only take more memory */
+
 /* y of the image with boxes hidden, where only what a box reaches is computed anew: from cut to cut a crop, and the
  * whole of what lies behind the last. */
 typedef struct cw_occluder cw_occluder;
@@ -41,11 +43,11 @@ cw_status cw_occluder_create(cw_context *context, const cw_saliency *saliency, c
                              cw_occluder **occluder);
 void cw_occluder_free(cw_context *context, cw_occluder *occluder);
 size_t cw_occluder_bytes(const cw_occluder *occluder);
-/* Boxes that one run takes. */
+/* Boxes that one run takes at most. */
 int cw_occluder_batch(const cw_occluder *occluder);
 /* The image that the next runs hide parts of; it must stay where it is. */
 void cw_occluder_start(cw_occluder *occluder, const float *image);
-/* Hides the boxes first .. first + count - 1, each by itself, with `fill`; -> their logits, [count][outputs]. */
-const float *cw_occluder_run(cw_occluder *occluder, const cw_boxes *boxes, int first, int count, float fill);
+/* Hides the boxes index[0 .. count - 1], each by itself, with `fill`; -> their logits, [count][outputs]. */
+const float *cw_occluder_run(cw_occluder *occluder, const cw_boxes *boxes, const int *index, int count, float fill);
 
 #endif

@@ -7,7 +7,7 @@
 #include "Layers/layer.h"
 #include "Saliency/occlusion.h"
 
-enum { WHOLE_AT_ONCE = 2, CROPS_AT_ONCE = 8 }; /* more only take more memory: the largest maps leave the cache */
+enum { WHOLE_AT_ONCE = 2 }; /* the largest maps of more leave the cache */
 
 /* From one cut to the next, or to the logits. */
 typedef struct stage {
@@ -18,7 +18,7 @@ typedef struct stage {
   const float *out;   /* [batch] of the next cut, or of logits */
   const float *whole; /* the cut's value of the image with nothing hidden */
   int crop[3];
-  int origin[CROPS_AT_ONCE][3]; /* of each crop in the value */
+  int origin[CW_CROPS_AT_ONCE][3]; /* of each crop in the value */
 } stage;
 
 struct cw_occluder {
@@ -170,7 +170,7 @@ static cw_status make_unhidden(cw_context *context, const cw_saliency *s, cw_occ
 static cw_status make_stages(cw_context *context, const cw_saliency *s, cw_occluder *o, const cw_cut *cuts, int count,
                              const cw_boxes *boxes) {
   o->count = count;
-  o->batch = count > 1 ? CROPS_AT_ONCE : WHOLE_AT_ONCE;
+  o->batch = count > 1 ? CW_CROPS_AT_ONCE : WHOLE_AT_ONCE;
   o->stages = cw_allocate_zero(context, (size_t)count, sizeof *o->stages);
   if (!o->stages)
     return CW_ERROR_MEMORY;
@@ -300,13 +300,13 @@ static void change_box(const stage *g, const stage *before, int i, int channel, 
     }
 }
 
-const float *cw_occluder_run(cw_occluder *o, const cw_boxes *boxes, int first, int count, float fill) {
+const float *cw_occluder_run(cw_occluder *o, const cw_boxes *boxes, const int *index, int count, float fill) {
   for (int k = 0; k < o->count; k++) {
     stage *g = &o->stages[k];
     const stage *before = k ? g - 1 : NULL, *next = k + 1 < o->count ? g + 1 : NULL;
     for (int i = 0; i < count; i++) {
       int from[3], end[3];
-      cw_box(boxes, first + i, from, end);
+      cw_box(boxes, index[i], from, end);
       place_crop(g, next, from, end, g->origin[i]);
     }
     const int parts = count * g->from.channels;
@@ -314,7 +314,7 @@ const float *cw_occluder_run(cw_occluder *o, const cw_boxes *boxes, int first, i
     for (int p = 0; p < parts; p++) {
       const int i = p / g->from.channels, channel = p % g->from.channels;
       int from[3], end[3];
-      cw_box(boxes, first + i, from, end);
+      cw_box(boxes, index[i], from, end);
       copy_crop(g, i, channel);
       change_box(g, before, i, channel, from, end, fill);
     }

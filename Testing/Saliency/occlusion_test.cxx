@@ -298,6 +298,27 @@ TEST(Crops, OfSeveralRequests) {
   EXPECT_NE(together.map[0], together.map[3]);
 }
 
+// A box that holds nothing but the filling is not hidden at all: exactly zero.
+TEST(Crops, LeaveWhatIsFilledAlready) {
+  TestContext context(1);
+  const Size size = {20, 20, 24};
+  Builder b(context, size);
+  dense(b);
+  cw_saliency_request request = cw_saliency_default(CW_SALIENCY_OCCLUSION, CW_SIGNED);
+  request.window = request.stride = 4;
+  request.fill = 0.5f;
+  std::vector<float> image = noise_image(size);
+  for (size_t i = 0; i < image.size(); i++)
+    image[i] = i % 24 < 13 ? 0.5f : image[i];
+  const example::Maps m = example::maps(context, b.graph, {request}, image);
+  ASSERT_EQ(m.status, CW_OK);
+  const std::vector<double> expected = by_definition(context, b.graph, size, image, request, {0, false});
+  for (size_t i = 0; i < image.size(); i++) {
+    ASSERT_NEAR(m.map[0][i], expected[i], 1e-5 * (1 + std::fabs(m.note[0].y))) << i;
+    ASSERT_EQ(m.map[0][i] == 0, i % 24 < 12) << i;
+  }
+}
+
 // Where a classifier can be cut: behind sums and concatenations, not beside a shortcut, and not behind a mean.
 TEST(Crops, CutWhereAllPathsMeet) {
   const auto cuts_of = [](void (*build)(Builder &)) {
