@@ -443,11 +443,23 @@ static void prepare(const cw_plan *plan, cw_call *call) {
   call->step = plan->step_number;
 }
 
-void cw_plan_forward(cw_plan *plan) {
+cw_status cw_plan_forward_run(const cw_crew *crew, cw_plan *plan) {
   for (int s = 0; s < plan->step_count; s++) {
     prepare(plan, &plan->steps[s].forward);
     plan->steps[s].info->forward(&plan->steps[s].forward);
+    CW_TRY(cw_crew_tell(crew, (double)(s + 1) / plan->step_count));
   }
+  return CW_OK;
+}
+
+static cw_crew crew_of_nobody(const cw_plan *plan) {
+  const cw_crew crew = {plan->threads, NULL, "", 0, 1};
+  return crew;
+}
+
+void cw_plan_forward(cw_plan *plan) {
+  const cw_crew crew = crew_of_nobody(plan);
+  (void)cw_plan_forward_run(&crew, plan);
 }
 
 /* Computes again what the backward step at `time` is the first one to read. */
@@ -462,17 +474,24 @@ static void repeat_outputs(cw_plan *plan, int time) {
   }
 }
 
-void cw_plan_backward(cw_plan *plan) {
+cw_status cw_plan_backward_run(const cw_crew *crew, cw_plan *plan) {
   for (int s = plan->step_count - 1; s >= 0; s--) {
     repeat_outputs(plan, 2 * plan->step_count - 1 - s);
-    if (plan->steps[s].forward_only)
-      continue;
-    prepare(plan, &plan->steps[s].backward);
-    plan->steps[s].info->backward(&plan->steps[s].backward);
+    if (!plan->steps[s].forward_only) {
+      prepare(plan, &plan->steps[s].backward);
+      plan->steps[s].info->backward(&plan->steps[s].backward);
+    }
+    CW_TRY(cw_crew_tell(crew, (double)(plan->step_count - s) / plan->step_count));
   }
+  return CW_OK;
 }
 
-void cw_plan_backward_by(cw_plan *plan, cw_node_rule rule, void *user) {
+void cw_plan_backward(cw_plan *plan) {
+  const cw_crew crew = crew_of_nobody(plan);
+  (void)cw_plan_backward_run(&crew, plan);
+}
+
+cw_status cw_plan_backward_by(const cw_crew *crew, cw_plan *plan, cw_node_rule rule, void *user) {
   for (int s = plan->step_count - 1; s >= 0; s--) {
     const cw_step *step = &plan->steps[s];
     if (step->forward_only)
@@ -481,6 +500,8 @@ void cw_plan_backward_by(cw_plan *plan, cw_node_rule rule, void *user) {
     memcpy(call.in, step->forward.in, sizeof call.in);
     call.out = step->forward.out;
     if (!rule(user, step->node, step->info, &call))
-      return;
+      break;
+    CW_TRY(cw_crew_tell(crew, (double)(plan->step_count - s) / plan->step_count));
   }
+  return cw_crew_tell(crew, 1);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "counterwarp/warp.h"
+#include "Graph/rule.h"
 #include "Networks/model_check.h"
 #include "Warp/compose.h"
 
@@ -23,6 +24,7 @@ static cw_status run(cw_context *context, const cw_model *model, cw_value output
   float *in = cw_plan_data(plan, image), *result = cw_plan_data(plan, output);
   const size_t in_samples = (size_t)cw_shape_elements(cw_value_shape(model->graph, image), 1);
   const size_t out_samples = (size_t)cw_shape_elements(cw_value_shape(model->graph, output), 1);
+  const cw_crew crew = cw_context_crew(context, "applying the model");
   float *o = other == CW_NONE ? NULL : cw_plan_data(plan, other); /* NULL too where the output does not need it */
   for (int i = 0; o && i < batch; i++)
     o[i] = direction;
@@ -36,10 +38,9 @@ static cw_status run(cw_context *context, const cw_model *model, cw_value output
     memcpy(in, inputs + (size_t)first * in_samples, (size_t)now * in_samples * sizeof(float));
     if (now < batch)
       memset(in + (size_t)now * in_samples, 0, (size_t)(batch - now) * in_samples * sizeof(float));
-    cw_plan_forward(plan);
+    const cw_crew part = cw_crew_part(&crew, (double)first / count, (double)(first + now) / count);
+    status = cw_plan_forward_run(&part, plan);
     memcpy(out + (size_t)first * out_samples, result, (size_t)now * out_samples * sizeof(float));
-    if (runs > 1)
-      status = cw_progress(context, "applying the model", (double)(first + now) / count);
   }
   cw_plan_free(context, plan);
   for (size_t i = 0; i < (size_t)count * out_samples && status == CW_OK; i++)

@@ -8,9 +8,10 @@ static cw_status logit_in_shape(cw_context *context, const cw_model *model, cons
   const int *size = model->preprocessing.grid.size;
   const size_t samples = cw_grid_samples(&model->preprocessing.grid);
   float *u = memory, *warped = u + 3 * samples;
-  CW_TRY(cw_match(context, size, shape, scan, u));
+  CW_TRY_PART(context, "matching shapes", 0, 0.95, cw_match(context, size, shape, scan, u));
   cw_warp_forward(size, 1, scan, u, warped, cw_context_threads(context));
-  return cw_model_logits(context, model, warped, 1, logit);
+  CW_TRY_PART(context, "matching shapes", 0.95, 1, cw_model_logits(context, model, warped, 1, logit));
+  return CW_OK;
 }
 
 static cw_status both_shapes(cw_context *context, const cw_model *model, const float *scan, const float *const shape[2],

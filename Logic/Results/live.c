@@ -89,9 +89,8 @@ static cw_status prepare(cw_context *context, cw_live *live) {
   CW_TRY(reserve(context, live));
   TRY_PART(0, 0.3, cw_preprocess(context, &model->preprocessing, live->scan, live->transform, live->input));
   TRY_PART(0.3, 0.6, cw_preprocess(context, &plain, live->scan, live->transform, live->own));
-  CW_TRY(cw_model_fields(context, model, live->input, 1, -1, live->network[0]));
-  CW_TRY(cw_progress(context, STAGE, 0.8));
-  CW_TRY(cw_model_fields(context, model, live->input, 1, 1, live->network[1]));
+  TRY_PART(0.6, 0.8, cw_model_fields(context, model, live->input, 1, -1, live->network[0]));
+  TRY_PART(0.8, 1, cw_model_fields(context, model, live->input, 1, 1, live->network[1]));
   CW_TRY(logit_of(context, live, live->input, &live->before));
   return cw_progress(context, STAGE, 1);
 }

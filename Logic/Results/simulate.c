@@ -165,16 +165,15 @@ static cw_status simulate(cw_context *context, const work *w, const cw_volume *s
   const float *network = w->network[direction > 0];
   CW_TRY(cw_progress(context, STAGE, 0));
   TRY_PART(0, 0.1, cw_preprocess(context, preprocessing, scan, transform, w->scan));
-  CW_TRY(cw_model_fields(context, w->model, w->scan, 1, -1, w->network[0]));
-  CW_TRY(cw_progress(context, STAGE, 0.15));
-  CW_TRY(cw_model_fields(context, w->model, w->scan, 1, 1, w->network[1]));
+  TRY_PART(0.1, 0.15, cw_model_fields(context, w->model, w->scan, 1, -1, w->network[0]));
+  TRY_PART(0.15, 0.2, cw_model_fields(context, w->model, w->scan, 1, 1, w->network[1]));
   CW_TRY(cw_model_displacement(context, w->model, network, strength, w->u));
   CW_TRY(cw_progress(context, STAGE, 0.2));
 
   TRY_PART(0.2, 0.5, at_full_resolution(context, w->model, w->u, scan, transform, s));
 
   CW_TRY(inverse_error(context, w, network, strength, &s->inverse_error));
-  CW_TRY(cycle_error(context, w, direction, strength, &s->cycle_error));
+  TRY_PART(0.5, 0.6, cycle_error(context, w, direction, strength, &s->cycle_error));
   CW_TRY(prove(context, w, direction, strength, s));
   CW_TRY(cw_progress(context, STAGE, 0.6));
 
@@ -247,9 +246,8 @@ static cw_status respond(cw_context *context, const cw_model *simulator, const c
   float logit;
   CW_TRY(cw_progress(context, STAGE, 0));
   TRY_PART(0, 0.5, cw_preprocess(context, &simulator->preprocessing, scan, transform, response->input));
-  CW_TRY(cw_model_fields(context, simulator, response->input, 1, response->direction, response->network));
-  CW_TRY(cw_progress(context, STAGE, 0.9));
-  CW_TRY(cw_model_logits(context, simulator, response->input, 1, &logit));
+  TRY_PART(0.5, 0.9, cw_model_fields(context, simulator, response->input, 1, response->direction, response->network));
+  TRY_PART(0.9, 1, cw_model_logits(context, simulator, response->input, 1, &logit));
   response->logit = logit;
   return cw_progress(context, STAGE, 1);
 }
@@ -274,7 +272,7 @@ static cw_status strengthen(cw_context *context, const cw_model *model, const cw
   CW_TRY(cw_progress(context, STAGE, 0.1));
   TRY_PART(0.1, 0.7, at_full_resolution(context, model, u, scan, transform, s));
   TRY_PART(0.7, 0.9, cw_preprocess(context, &model->preprocessing, &s->image, transform, input));
-  CW_TRY(cw_model_logits(context, model, input, 1, &logit));
+  TRY_PART(0.9, 1, cw_model_logits(context, model, input, 1, &logit));
   s->logit_before = response->logit;
   s->logit_after = logit;
   return cw_progress(context, STAGE, 1);

@@ -42,16 +42,17 @@ static bool same_rule(const cw_saliency_request *a, const cw_saliency_request *b
 }
 
 /* The input's samples, and y. */
-static double forward(const run *r, const float *image) {
+static cw_status forward(const run *r, const cw_crew *crew, const float *image, double *y) {
   cw_saliency *s = r->s;
   memcpy(cw_plan_data(s->plan, s->image), image, s->samples * sizeof *image);
-  cw_plan_forward(s->plan);
-  const float y = cw_plan_data(s->plan, s->logits)[r->output.index];
-  return r->output.negative ? -y : y;
+  CW_TRY(cw_plan_forward_run(crew, s->plan));
+  const float logit = cw_plan_data(s->plan, s->logits)[r->output.index];
+  *y = r->output.negative ? -logit : logit;
+  return CW_OK;
 }
 
 /* Starts at y: with 1, or with its relevance y itself. */
-static void backward(const run *r, cw_backward *pass) {
+static cw_status backward(const run *r, const cw_crew *crew, cw_backward *pass) {
   cw_saliency *s = r->s;
   float *start = cw_plan_gradient(s->plan, s->logits);
   const float sign = r->output.negative ? -1.0f : 1.0f;
@@ -61,13 +62,13 @@ static void backward(const run *r, cw_backward *pass) {
   pass->saliency = s;
   pass->negative = r->output.negative;
   pass->vanish = CW_NONE;
-  cw_plan_backward_by(s->plan, cw_backward_node, pass);
+  return cw_plan_backward_by(crew, s->plan, cw_backward_node, pass);
 }
 
 /* ---- what a map of nothing means ---- */
 
 /* Reason of an empty or not finite map, with the plan at the image. */
-static void explain(const run *r, int index) {
+static cw_status explain(const run *r, const cw_crew *crew, int index) {
   cw_saliency *s = r->s;
   const cw_saliency_request *request = &s->requests[index];
   cw_saliency_note *note = &r->notes[index];
@@ -76,7 +77,7 @@ static void explain(const run *r, int index) {
   cw_backward probe = {0};
   probe.rule = rule_of(request);
   probe.probe = true;
-  backward(r, &probe);
+  CW_TRY(backward(r, crew, &probe));
   const float *gradient = cw_plan_gradient(s->plan, s->image);
   const char *what = probe.rule && request->method == CW_SALIENCY_LRP ? "the relevance" : "the gradient";
   const char *kind = note->empty ? "zero everywhere" : "not finite";
@@ -92,19 +93,22 @@ static void explain(const run *r, int index) {
   else
     snprintf(note->reason, sizeof note->reason, "the map of %s is %s: %s is not zero, but nothing of it %s", name, kind,
              what, request->sign == CW_POSITIVE ? "is positive where the method aggregates" : "is left");
+  return CW_OK;
 }
 
 /* Notes on a finished map. */
-static void finish(const run *r, int index, double y) {
+static cw_status finish(const run *r, const cw_crew *crew, int index, double y) {
   cw_saliency *s = r->s;
   cw_saliency_note *note = &r->notes[index];
   note->y = y;
   note->finite = cw_is_finite(r->maps[index], s->samples);
   note->empty = cw_is_zero(r->maps[index], s->samples);
   if (s->quiet || (note->finite && !note->empty))
-    return;
-  explain(r, index);
+    return CW_OK;
+  const cw_crew end = cw_crew_part(crew, 1, 1); /* of the request's progress */
+  CW_TRY(explain(r, &end, index));
   cw_warn(r->context, "saliency: %s.", note->reason);
+  return CW_OK;
 }
 
 static void apply_sign(cw_sign sign, size_t n, float *map) {
@@ -139,7 +143,7 @@ static void from_input(const run *r, int index, const float *gradient, double y)
 }
 
 /* All requests that share the rule of request `first`. */
-static void one_pass(const run *r, int first, double y) {
+static cw_status one_pass(const run *r, const cw_crew *crew, int first, double y) {
   cw_saliency *s = r->s;
   cw_backward pass = {0};
   pass.rule = rule_of(&s->requests[first]);
@@ -158,16 +162,17 @@ static void one_pass(const run *r, int first, double y) {
     s->totals[i] = 0;
     memset(r->maps[i], 0, s->samples * sizeof(float));
   }
-  backward(r, &pass);
+  CW_TRY(backward(r, crew, &pass));
   const float *gradient = cw_plan_gradient(s->plan, s->image);
   for (int i = 0; i < s->count; i++)
     if (s->wanted[i])
       from_input(r, i, gradient, y);
   for (int i = 0; i < s->count; i++)
     if (s->wanted[i]) {
-      finish(r, i, y);
+      CW_TRY(finish(r, crew, i, y));
       s->done[i] = true;
     }
+  return CW_OK;
 }
 
 /* ---- methods of several ---- */
@@ -209,7 +214,7 @@ static void share_of_image(const run *r, const cw_saliency_request *request, int
 }
 
 /* map = sum of dy/dx over the samples, in their order.  sd: of SmoothGrad's noise. */
-static cw_status sum_gradients(const run *r, int index, const char *stage, float sd, float *map) {
+static cw_status sum_gradients(const run *r, int index, const cw_crew *crew, float sd, float *map) {
   cw_saliency *s = r->s;
   const cw_saliency_request *request = &s->requests[index];
   const int at_once = s->sampler_count;
@@ -227,12 +232,12 @@ static cw_status sum_gradients(const run *r, int index, const char *stage, float
     }
     for (int i = 0; i < now; i++)
       cw_pass((int64_t)s->samples, cw_plan_gradient(s->samplers[i], s->image), true, map, s->threads);
-    CW_TRY(cw_progress(r->context, stage, (double)(first + now) / request->samples));
+    CW_TRY(cw_crew_tell(crew, (double)(first + now) / request->samples));
   }
   return CW_OK;
 }
 
-static cw_status smoothgrad(const run *r, int index) {
+static cw_status smoothgrad(const run *r, const cw_crew *crew, int index) {
   cw_saliency *s = r->s;
   const cw_saliency_request *request = &s->requests[index];
   float *map = r->maps[index], low = r->image[0], high = r->image[0];
@@ -240,18 +245,18 @@ static cw_status smoothgrad(const run *r, int index) {
     low = fminf(low, r->image[i]);
     high = fmaxf(high, r->image[i]);
   }
-  CW_TRY(sum_gradients(r, index, "smoothgrad", (float)request->noise * (high - low), map));
+  CW_TRY(sum_gradients(r, index, crew, (float)request->noise * (high - low), map));
   for (size_t i = 0; i < s->samples; i++)
     map[i] /= (float)request->samples;
   apply_sign(request->sign, s->samples, map);
   return CW_OK;
 }
 
-static cw_status integrated(const run *r, int index, double y) {
+static cw_status integrated(const run *r, const cw_crew *crew, int index, double y) {
   cw_saliency *s = r->s;
   const cw_saliency_request *request = &s->requests[index];
   float *map = r->maps[index];
-  CW_TRY(sum_gradients(r, index, "integrated gradients", 0, map));
+  CW_TRY(sum_gradients(r, index, crew, 0, map));
   for (size_t i = 0; i < s->samples; i++)
     map[i] *= r->image[i] / (float)request->samples;
   memset(cw_plan_data(s->samplers[0], s->image), 0, s->samples * sizeof(float));
@@ -271,11 +276,32 @@ static cw_status check(const run *r) {
   return CW_OK;
 }
 
+/* Progress of one request after another: the forward pass has had the first tenth. */
+static cw_crew next_part(const run *r, const cw_crew *crew, int *turn) {
+  const int index = (*turn)++;
+  return cw_crew_part(crew, 0.1 + 0.9 * index / r->s->count, 0.1 + 0.9 * (index + 1) / r->s->count);
+}
+
+static cw_status occlusion(const run *r, const cw_crew *crew, int index, double y) {
+  cw_saliency *s = r->s;
+  CW_TRY(cw_occlusion_map(crew, s, index, r->image, r->output, r->maps[index]));
+  apply_sign(s->requests[index].sign, s->samples, r->maps[index]);
+  return finish(r, crew, index, y);
+}
+
+static cw_status sampled(const run *r, const cw_crew *crew, int index, double y) {
+  const bool smooth = r->s->requests[index].method == CW_SALIENCY_SMOOTHGRAD;
+  CW_TRY(smooth ? smoothgrad(r, crew, index) : integrated(r, crew, index, y));
+  return finish(r, crew, index, y);
+}
+
 cw_status cw_saliency_maps(cw_context *context, cw_saliency *s, const float *image, cw_saliency_output output,
                            float *const *maps, cw_saliency_note *notes) {
   const run r = {context, s, image, output, maps, notes};
   CW_TRY(check(&r));
-  const double y = forward(&r, image);
+  const cw_crew crew = cw_context_crew(context, "saliency"), first = cw_crew_part(&crew, 0, 0.1);
+  double y;
+  CW_TRY(forward(&r, &first, image, &y));
   if (!isfinite(y) && !s->quiet)
     return cw_fail(context, CW_ERROR_NUMERIC, "saliency: the classifier's output is not finite");
   memset(notes, 0, (size_t)s->count * sizeof *notes);
@@ -283,23 +309,21 @@ cw_status cw_saliency_maps(cw_context *context, cw_saliency *s, const float *ima
     notes[i].gap = NAN;
     s->done[i] = false;
   }
+  int turn = 0;
   for (int i = 0; i < s->count; i++) {
-    if (s->done[i] || cw_is_sampled(&s->requests[i]))
+    if (cw_is_sampled(&s->requests[i]))
       continue;
-    if (s->requests[i].method != CW_SALIENCY_OCCLUSION) {
-      one_pass(&r, i, y);
-      continue;
-    }
-    CW_TRY(cw_occlusion_map(context, s, i, image, output, maps[i]));
-    apply_sign(s->requests[i].sign, s->samples, maps[i]);
-    finish(&r, i, y);
+    const cw_crew part = next_part(&r, &crew, &turn);
+    if (s->requests[i].method == CW_SALIENCY_OCCLUSION)
+      CW_TRY(occlusion(&r, &part, i, y));
+    else if (!s->done[i])
+      CW_TRY(one_pass(&r, &part, i, y));
   }
   for (int i = 0; i < s->count; i++) {
     if (!cw_is_sampled(&s->requests[i]))
       continue;
-    const bool smooth = s->requests[i].method == CW_SALIENCY_SMOOTHGRAD;
-    CW_TRY(smooth ? smoothgrad(&r, i) : integrated(&r, i, y));
-    finish(&r, i, y);
+    const cw_crew part = next_part(&r, &crew, &turn);
+    CW_TRY(sampled(&r, &part, i, y));
   }
   return CW_OK;
 }

@@ -100,7 +100,7 @@ static void add_box(const cw_boxes *b, int index, float value, float *to) {
     }
 }
 
-cw_status cw_occlusion_map(cw_context *context, cw_saliency *s, int index, const float *image,
+cw_status cw_occlusion_map(const cw_crew *crew, cw_saliency *s, int index, const float *image,
                            cw_saliency_output output, float *map) {
   const cw_boxes b = cw_boxes_of(s, &s->requests[index]);
   cw_occluder *occluder = s->occluders[first_of_kind(s, index)];
@@ -121,7 +121,7 @@ cw_status cw_occlusion_map(cw_context *context, cw_saliency *s, int index, const
     const float *logits = now ? cw_occluder_run(occluder, &b, chosen, now, fill) : NULL;
     for (int i = 0; i < now; i++)
       add_box(&b, chosen[i], whole - sign * logits[(size_t)i * (size_t)s->outputs + (size_t)output.index], map);
-    CW_TRY(cw_progress(context, "occlusion", (double)next / b.count));
+    CW_TRY(cw_crew_tell(crew, (double)next / b.count));
   }
   for (size_t i = 0; i < s->samples; i++)
     map[i] = cover[i] > 0 ? map[i] / cover[i] : 0;

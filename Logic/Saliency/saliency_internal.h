@@ -135,7 +135,7 @@ void cw_upsample_add(const float *from, const int from_size[3], float share, con
 cw_status cw_occlusion_allocate(cw_context *context, cw_saliency *saliency);
 void cw_occlusion_free(cw_context *context, cw_saliency *saliency);
 size_t cw_occlusion_bytes(const cw_saliency *saliency);
-cw_status cw_occlusion_map(cw_context *context, cw_saliency *saliency, int index, const float *image,
+cw_status cw_occlusion_map(const cw_crew *crew, cw_saliency *saliency, int index, const float *image,
                            cw_saliency_output output, float *map);
 
 /* The logits: the first output, or what goes into the Sigmoid or Softmax that it is. */

@@ -14,6 +14,11 @@ int cw_crew_slabs(const cw_crew *crew, int slices) {
   return slabs < 1 ? 1 : slabs;
 }
 
+cw_status cw_crew_tell(const cw_crew *crew, double fraction) {
+  return crew->context ? cw_progress(crew->context, crew->stage, crew->from + (crew->to - crew->from) * fraction)
+                       : CW_OK;
+}
+
 cw_status cw_crew_run(const cw_crew *crew, int slices, size_t slice_samples, cw_slab_work *work, void *user) {
   const size_t fitting = SAMPLES_AT_ONCE / (slice_samples ? slice_samples : 1);
   const int least = crew->threads > 1 ? crew->threads : 1; /* no thread without a slice */
@@ -25,9 +30,7 @@ cw_status cw_crew_run(const cw_crew *crew, int slices, size_t slice_samples, cw_
     for (int slab = 0; slab < slabs; slab++)
       work(user, slab, first + (int)((long long)count * slab / slabs),
            first + (int)((long long)count * (slab + 1) / slabs));
-    if (crew->context)
-      CW_TRY(cw_progress(crew->context, crew->stage,
-                         crew->from + (crew->to - crew->from) * (double)(first + count) / slices));
+    CW_TRY(cw_crew_tell(crew, (double)(first + count) / slices));
   }
   return CW_OK;
 }

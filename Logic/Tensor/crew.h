@@ -12,8 +12,15 @@ typedef struct cw_crew {
   double from, to;
 } cw_crew;
 
+/* A crew of the context's threads for a whole stage. */
+static inline cw_crew cw_context_crew(cw_context *context, const char *stage) {
+  const cw_crew crew = {cw_context_threads(context), context, stage, 0, 1};
+  return crew;
+}
 /* The part [from, to] of a crew's own work. */
 cw_crew cw_crew_part(const cw_crew *crew, double from, double to);
+/* Reports that this fraction of the crew's work is done.  CW_ERROR_CANCELLED. */
+cw_status cw_crew_tell(const cw_crew *crew, double fraction);
 /* Threads that cw_crew_run uses at most for `slices` slices: slabs are numbered below it. */
 int cw_crew_slabs(const cw_crew *crew, int slices);
 

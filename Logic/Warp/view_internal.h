@@ -5,12 +5,6 @@
 #include "counterwarp/view.h"
 #include "Tensor/crew.h"
 
-/* A crew of the context's threads for a whole stage. */
-static inline cw_crew cw_context_crew(cw_context *context, const char *stage) {
-  const cw_crew crew = {cw_context_threads(context), context, stage, 0, 1};
-  return crew;
-}
-
 /* CW_ERROR_ARGUMENT without samples, CW_ERROR_SHAPE unless there are `components` of them; the grid is checked. */
 cw_status cw_view_check(cw_context *context, const char *what, const cw_view *view, int components);
 /* CW_ERROR_SHAPE unless the sizes are the same. */
