@@ -247,6 +247,28 @@ TEST_F(ItkPipeline, AlignStopsOnRequest) {
   EXPECT_FALSE(std::filesystem::exists(out));
 }
 
+// What ITK and the filter warn of are sentences of the program.
+TEST_F(ItkPipeline, AlignWarnsInItsOwnWords) {
+  auto scan = small_head(Kind::Identity, 3);
+  unsigned state = 1;
+  each(scan.GetPointer(), [&](float &value, const Point &, long) {
+    state = 1664525 * state + 1013904223;
+    value = float(state >> 8);  // nothing like the template
+  });
+  auto writer = itk::ImageFileWriter<Scalar>::New();
+  writer->SetFileName(folder.name("noise.nii"));
+  writer->SetInput(scan);
+  writer->Update();
+  small_head_file(folder.name("small.onnx"));
+  const Outcome outcome =
+      Run(CW_ALIGN " " + File("noise.nii") + " --model " + File("small.onnx") + " --out " + File("a.tfm"));
+  EXPECT_EQ(outcome.code, 0) << outcome.text;
+  EXPECT_EQ(outcome.text.find("counterwarp-align: warning: the aligned scan"), 0u) << outcome.text;
+  EXPECT_EQ(outcome.text.find("WARNING"), std::string::npos) << outcome.text;
+  EXPECT_EQ(outcome.text.find("0x"), std::string::npos) << outcome.text;
+  EXPECT_EQ(std::count(outcome.text.begin(), outcome.text.end(), '\n'), 2) << outcome.text;
+}
+
 // Images that are no 3-D scan: one sentence, no guess.
 TEST_F(ItkPipeline, AlignRefusesOtherDimensions) {
   const auto write = [&](auto image, const char *file) {

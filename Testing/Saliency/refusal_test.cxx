@@ -1,6 +1,8 @@
 /* What is refused, and what a map of nothing says. */
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "example_networks.h"
 #include "Tensor/test_context.h"
 
@@ -176,6 +178,54 @@ TEST(Empty, WarnsWithTheReason) {
   EXPECT_FALSE(out.note[0].finite);
   ASSERT_EQ(context.warnings.size(), 1u);
   EXPECT_NE(context.warnings[0].find("not finite"), std::string::npos) << context.warnings[0];
+}
+
+// Progress rises from node to node, in whatever order the maps are asked for; at every report a host may stop it, and
+// what it asks for next has the same bits as ever.
+TEST(Stopped, AtAnyReport) {
+  struct Host {
+    std::vector<double> heard;
+    size_t most = SIZE_MAX;
+  } host;
+  cw_context_options options{};
+  options.user = &host;
+  options.progress = [](void *user, const char *, double fraction) {
+    auto *self = static_cast<Host *>(user);
+    self->heard.push_back(fraction);
+    return self->heard.size() < self->most;
+  };
+  options.threads = 2;
+  cw_context *context = nullptr;
+  ASSERT_EQ(cw_context_create(&options, &context), CW_OK);
+  TestContext other;
+  const Network network(other, "dense", 1);
+  auto requests = example::requests(
+      other, {"smoothgrad", "gradient", "lrp", "integrated-gradients", "guided-backprop", "occlusion"});
+  for (auto &request : requests) {
+    request.samples = 2;
+    request.window = request.stride = 8;
+  }
+  cw_saliency *saliency = nullptr;
+  ASSERT_EQ(cw_saliency_create(context, network.graph, requests.data(), int(requests.size()), &saliency), CW_OK);
+  const auto run = [&] {
+    host.heard.clear();
+    return example::maps(context, saliency, requests.size(), network.image(1), {0, false});
+  };
+  const Maps expected = run();
+  ASSERT_EQ(expected.status, CW_OK);
+  EXPECT_TRUE(std::is_sorted(host.heard.begin(), host.heard.end()));
+  EXPECT_NEAR(host.heard.back(), 1, 1e-12);
+  const size_t reports = host.heard.size();
+  EXPECT_GT(reports, 100u);
+  for (size_t at = 1; at <= reports; at += 1 + reports / 60) {
+    host.most = at;
+    EXPECT_EQ(run().status, CW_ERROR_CANCELLED) << at;
+    EXPECT_EQ(host.heard.size(), at) << "it went on";
+    host.most = SIZE_MAX;
+    EXPECT_EQ(run().map, expected.map) << at;
+  }
+  cw_saliency_free(context, saliency);
+  cw_context_free(context);
 }
 
 TEST(Memory, EveryAllocationMayFail) {

@@ -6,11 +6,13 @@
 #include <itkNiftiImageIO.h>
 #include <itkNiftiImageIOFactory.h>
 #include <itkNrrdImageIOFactory.h>
+#include <itkOutputWindow.h>
 #include <itkTransformFileReader.h>
 #include <itkTransformFileWriter.h>
 #include <itkTxtTransformIOFactory.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <CLI/CLI.hpp>
 #include <cmath>
@@ -18,6 +20,7 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <mutex>
 #include <sstream>
 
 #include "itkCounterwarpAlignToModelFilter.h"
@@ -55,32 +58,76 @@ void listen_for_interruption() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-// The line of progress on a terminal, gone before anything else is said.
-class ProgressLine {
+// What the program says while it works.  On a terminal the last line is that of progress, gone before anything else is
+// said; ITK may say something in any of its threads.
+class Terminal {
  public:
-  ~ProgressLine() { wipe(); }
   void show(float progress) {
+    const std::lock_guard<std::mutex> lock(mutex_);
     std::fprintf(stderr, "\r\033[KAligning: %3.0f %%", 100.0 * progress);
     open_ = true;
   }
   void wipe() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    wipe_line();
+  }
+  void say(const std::string &line) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    wipe_line();
+    std::cerr << line << std::endl;
+  }
+
+ private:
+  void wipe_line() {
     if (open_)
       std::fprintf(stderr, "\r\033[K");
     open_ = false;
   }
 
- private:
+  std::mutex mutex_;
   bool open_ = false;
+} terminal;
+
+void warn(const std::string &sentence) {
+  terminal.say("counterwarp-align: warning: " + sentence + (sentence.back() == '.' ? "" : "."));
+}
+
+// Without where in its source an ITK text comes from: "ITK ERROR: ", "WARNING: In FILE, line N", "Class (0xADDRESS): ".
+std::string sentence_of(std::string text) {
+  const auto drop = [&text](size_t at, size_t length) {
+    text = at == std::string::npos ? text : text.substr(at + length);
+  };
+  if (text.rfind("WARNING: In ", 0) == 0)
+    drop(text.find('\n'), 1);
+  for (const std::string label : {"ITK ERROR: ", "WARNING: "})
+    drop(text.rfind(label, 0), label.size());
+  if (const size_t address = text.find("(0x"); address != std::string::npos)
+    drop(text.find("): ", address), 3);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())))
+    text.pop_back();
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  return text.empty() ? "ITK has no words for it" : text;
+}
+
+// Warnings of ITK and of the filter, as the program's own.
+class Warnings : public itk::OutputWindow {
+ public:
+  ITK_DISALLOW_COPY_AND_MOVE(Warnings);
+  using Self = Warnings;
+  using Pointer = itk::SmartPointer<Self>;
+  itkFactorylessNewMacro(Self);
+  void DisplayText(const char *text) override { warn(sentence_of(text)); }
+
+ protected:
+  Warnings() = default;
+  ~Warnings() override = default;
 };
 
 void need_file(const std::string &file, const std::string &what) {
   stop_if_asked();
   if (!std::filesystem::is_regular_file(file))
     throw std::runtime_error(file + ": " + what + " is not there.");
-}
-
-void warn(const std::string &sentence) {
-  std::cerr << "counterwarp-align: warning: " << sentence << "." << std::endl;
 }
 
 // Numbers of a NIfTI header, as ITK hands them on; zeros where there are none.
@@ -220,38 +267,24 @@ void run(const Request &request) {
     align->SetNumberOfWorkUnits(request.threads);
   }
   stop_if_asked();
-  ProgressLine line;
   const bool shown = !request.quiet && isatty(STDERR_FILENO);
   align->AddObserver(itk::ProgressEvent(), [&](const itk::EventObject &) {
     if (stop_signal)
       align->AbortGenerateDataOn();
     else if (shown)
-      line.show(align->GetProgress());
+      terminal.show(align->GetProgress());
   });
   align->Update();
-  line.wipe();
+  terminal.wipe();
   stop_if_asked();
   write_transform(align->GetTransform(), request.out);
   if (!request.quiet)
     std::cerr << "Wrote " << request.out << " (mutual information " << -align->GetMetricValue() << ")." << std::endl;
 }
 
-// ITK's descriptions start with "ITK ERROR: Class(address): ".
-std::string sentence_of(const itk::ExceptionObject &e) {
-  std::string text = e.GetDescription();
-  const size_t at = text.find("): ");
-  text = at == std::string::npos ? text : text.substr(at + 3);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())))
-    text.pop_back();
-  return text;
-}
-
-int complain(std::string sentence, int code) {
-  for (char &c : sentence)
-    c = c == '\n' || c == '\r' ? ' ' : c;
-  if (!sentence.empty() && sentence.back() != '.')
-    sentence += '.';
-  std::cerr << "counterwarp-align: " << sentence << std::endl;
+int complain(const std::string &text, int code) {
+  const std::string sentence = sentence_of(text);
+  terminal.say("counterwarp-align: " + sentence + (sentence.back() == '.' ? "" : "."));
   return code;
 }
 
@@ -289,6 +322,7 @@ int main(int argc, char **argv) {
     return complain(error.what(), exit_usage);
   }
   listen_for_interruption();
+  itk::OutputWindow::SetInstance(Warnings::New());
   try {
     run(request);
     return exit_fine;
@@ -297,7 +331,7 @@ int main(int argc, char **argv) {
   } catch (const itk::ProcessAborted &) {
     return complain("Stopped on request.", 128 + stop_signal);
   } catch (const itk::ExceptionObject &e) {
-    return complain(sentence_of(e), exit_failure);
+    return complain(e.GetDescription(), exit_failure);
   } catch (const std::exception &e) {
     return complain(e.what(), exit_failure);
   }
