@@ -2,6 +2,7 @@
 
 #include "Graph/plan_internal.h"
 #include "Graph/rule.h"
+#include "Layers/layer.h"
 
 /* ---- which nodes run, and which need a gradient ---- */
 
@@ -272,6 +273,21 @@ static cw_status allocate_parameters(cw_context *context, cw_plan *plan, const b
   return CW_OK;
 }
 
+/* Fresh memory costs a quarter of a second a gigabyte: shared among threads, and a host may stop it. */
+static cw_status take_arena(cw_context *context, cw_plan *plan) {
+  const size_t floats = plan->arena_bytes / sizeof(float) + 16, piece = (size_t)1 << 25;
+  plan->arena = cw_allocate(context, floats, sizeof(float));
+  if (!plan->arena)
+    return CW_ERROR_MEMORY;
+  float *to = (float *)plan->arena;
+  for (size_t at = 0; at < floats; at += piece) {
+    if (at)
+      CW_TRY(cw_progress(context, "taking memory", 0));
+    cw_clear((int64_t)(floats - at < piece ? floats - at : piece), to + at, plan->threads);
+  }
+  return CW_OK;
+}
+
 static cw_status build(cw_context *context, cw_plan *plan, const cw_plan_options *options, bool *needed, bool *marks,
                        cw_value_ends *ends) {
   const cw_graph *graph = plan->graph;
@@ -300,9 +316,9 @@ static cw_status build(cw_context *context, cw_plan *plan, const cw_plan_options
       plan->buffers[i].first = 0, plan->buffers[i].last = 2 * plan->step_count;
   plan->arena_bytes = cw_buffers_place(plan->buffers, plan->buffer_count, order);
   cw_release(context, order);
-  plan->arena = cw_allocate_zero(context, plan->arena_bytes + 64, 1);
+  CW_TRY(take_arena(context, plan));
   plan->workspace = plan->workspace_bytes ? cw_allocate_zero(context, plan->workspace_bytes, 1) : NULL;
-  if (!plan->arena || (plan->workspace_bytes && !plan->workspace))
+  if (plan->workspace_bytes && !plan->workspace)
     return CW_ERROR_MEMORY;
   order_parameter_gradients(plan, marks);
   for (int s = 0; s < plan->step_count; s++)

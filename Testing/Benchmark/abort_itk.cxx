@@ -1,9 +1,8 @@
 // How long a filter works on after AbortGenerateData was set, at full size (182x218x182).
 //   abort_itk [--threads N] [--moments N] [--model SIMULATOR] [--classifier CLASSIFIER] [--methods A,B...]
 // Another thread sets it at several moments of the run, evenly spread; a row is "name <tab> longest latency <tab> ms
-// <tab> moments that fell into the run <tab> the whole run <tab> ms".  Without models the filters on fields alone; with
-// them also those that ask a model, on a scan of short pixels around its grid.  Ends with 1 where a latency is above
-// 200 ms.
+// <tab> moments that fell into the run <tab> the whole run <tab> ms".  Without models the filters on fields, with them
+// those that ask a model, on a scan of short pixels around its grid.  Ends with 1 where a latency is above 200 ms.
 #include <itkMultiThreaderBase.h>
 
 #include <algorithm>
@@ -181,7 +180,7 @@ int main(int count, char **arguments) {
   itk::MultiThreaderBase::SetGlobalDefaultNumberOfThreads(itk::ThreadIdType(options.threads));
   itk::Object::GlobalWarningDisplayOff();
   try {
-    bool kept = on_fields(options);
+    bool kept = options.model || options.classifier || on_fields(options);
     if (options.model)
       kept = on_scans(options) && kept;
     if (options.classifier)

@@ -194,7 +194,7 @@ TEST(Stopped, AtAnyReport) {
     self->heard.push_back(fraction);
     return self->heard.size() < self->most;
   };
-  options.threads = 2;
+  options.threads = 1;
   cw_context *context = nullptr;
   ASSERT_EQ(cw_context_create(&options, &context), CW_OK);
   TestContext other;
@@ -217,7 +217,7 @@ TEST(Stopped, AtAnyReport) {
   EXPECT_NEAR(host.heard.back(), 1, 1e-12);
   const size_t reports = host.heard.size();
   EXPECT_GT(reports, 100u);
-  for (size_t at = 1; at <= reports; at += 1 + reports / 60) {
+  for (size_t at = 1; at <= reports; at += 1 + reports / 20) {
     host.most = at;
     EXPECT_EQ(run().status, CW_ERROR_CANCELLED) << at;
     EXPECT_EQ(host.heard.size(), at) << "it went on";
