@@ -115,14 +115,14 @@ static void route(const cw_call *call, const sizes *s) {
 }
 
 /* mixed[n] = sum_e r[n][e] W[e], packed */
-static void mix(const cw_call *call, const sizes *s, const cw_conv_problem *problem, bool transposed, float *mixed) {
+static void mix(const cw_call *call, const sizes *s, const cw_conv_problem *problem, float *mixed) {
   const float *r = (const float *)call->saved + 2 * (size_t)s->problem.batch * s->features;
   const int blocks = cw_conv_pack_blocks(problem);
 #pragma omp parallel for num_threads(call->threads) schedule(static)
   for (int i = 0; i < s->problem.batch * blocks; i++) {
     const int n = i / blocks;
     const cw_conv_mix shares = {s->experts, s->kernel, r + (size_t)n * s->experts};
-    cw_conv_pack(problem, call->in[WEIGHT], &shares, transposed, i % blocks, mixed + n * s->kernel);
+    cw_conv_pack(problem, call->in[WEIGHT], &shares, i % blocks, mixed + n * s->kernel);
   }
 }
 
@@ -130,7 +130,7 @@ static void forward(const cw_call *call) {
   const sizes s = sizes_of(call);
   float *mixed = call->workspace;
   route(call, &s);
-  mix(call, &s, &s.problem, false, mixed);
+  mix(call, &s, &s.problem, mixed);
   cw_conv_run(&s.problem, call->in[X], mixed, s.kernel, call->in[BIAS], 0, call->out, false,
               (float *)call->workspace + front_floats(&s), call->threads);
 }
@@ -212,7 +212,7 @@ static void input_gradient(const cw_call *call, const sizes *s, const float *dfe
   float *mixed = call->workspace;
   for (int i = 0; i < batch * ci; i++)
     constant[i] = s->features > 1 ? dfeature[i / ci * s->features + i % ci] / volume : 0;
-  mix(call, s, &g, true, mixed);
+  mix(call, s, &g, mixed);
   cw_conv_run(&g, call->grad_out, mixed, s->kernel, constant, (size_t)ci, call->grad_in[X], call->accumulate[X],
               (float *)call->workspace + front_floats(s), call->threads);
 }

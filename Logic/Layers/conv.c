@@ -56,18 +56,10 @@ static size_t workspace_bytes(const cw_call *call) {
   return bytes > weight ? bytes : weight;
 }
 
-static void pack(const cw_call *call, const cw_conv_problem *p, bool transposed) {
-  const int blocks = cw_conv_pack_blocks(p);
-#pragma omp parallel for num_threads(call->threads) schedule(static)
-  for (int i = 0; i < blocks; i++)
-    cw_conv_pack(p, call->in[1], NULL, transposed, i, call->workspace);
-}
-
 static void forward(const cw_call *call) {
   const cw_conv_problem p = cw_conv_forward_problem(&call->in_shape[0], &call->out_shape, call->attributes);
-  float *packed = call->workspace;
-  pack(call, &p, false);
-  cw_conv_run(&p, call->in[0], packed, 0, call->in[2], 0, call->out, false,
+  const float *kernels = cw_conv_prepare(&p, call->in[1], call->workspace, call->threads);
+  cw_conv_run(&p, call->in[0], kernels, 0, call->in[2], 0, call->out, false,
               (char *)call->workspace + round_up(cw_conv_packed_floats(&p) * sizeof(float)), call->threads);
 }
 
@@ -81,9 +73,8 @@ static void backward(const cw_call *call) {
                             call->threads);
   } else if (call->grad_in[0]) {
     const cw_conv_problem g = cw_conv_gradient_problem(&p);
-    float *packed = call->workspace;
-    pack(call, &g, true);
-    cw_conv_run(&g, call->grad_out, packed, 0, NULL, 0, call->grad_in[0], call->accumulate[0],
+    const float *kernels = cw_conv_prepare(&g, call->in[1], call->workspace, call->threads);
+    cw_conv_run(&g, call->grad_out, kernels, 0, NULL, 0, call->grad_in[0], call->accumulate[0],
                 (char *)call->workspace + round_up(cw_conv_packed_floats(&g) * sizeof(float)), call->threads);
   }
   if (call->grad_in[1])

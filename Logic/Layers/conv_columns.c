@@ -10,7 +10,16 @@
 #include <omp.h>
 #endif
 
-enum { VOXELS = 512, MOST_COLUMN_FLOATS = 1 << 24, GRADIENT_CHANNELS = 32 };
+enum {
+  VOXELS = 512,       /* of a task's product, */
+  MOST_OUTPUTS = 256, /* and its output channels, fewer where that leaves few tasks */
+  LEAST_OUTPUTS = 32,
+  MANY_OUTPUTS = 128, /* that make up for the gathering of columns */
+  TASKS = 16,
+  MOST_ROW_CHANNELS = 128, /* of kernels of one tap, up to which the engine's long rows are faster */
+  MOST_COLUMN_FLOATS = 1 << 24,
+  GRADIENT_CHANNELS = 32
+};
 
 static int taps_of(const cw_conv_problem *p) {
   return p->kernel[0] * p->kernel[1] * p->kernel[2];
@@ -33,14 +42,21 @@ static size_t column_floats(const cw_conv_problem *p) {
 }
 
 bool cw_conv_columns_suit(const cw_conv_problem *p) {
+  const int lanes = cw_conv_kernels_select()->lanes;
   if (p->groups > 1)
     return false;
   if (is_pointwise(p))
-    return true;
+    return p->out[2] < lanes || p->in_channels > MOST_ROW_CHANNELS;
   for (int i = 0; i < 3; i++)
     if (p->insert[i] != 1)
       return false;
-  return 2 * p->out[2] < cw_conv_kernels_select()->lanes && column_floats(p) <= MOST_COLUMN_FLOATS;
+  const bool few =
+      cw_conv_strided(p) ? 2 * p->out[2] <= lanes : 2 * p->out[2] < lanes && p->out_channels >= MANY_OUTPUTS;
+  return (few || taps_of(p) == 1) && column_floats(p) <= MOST_COLUMN_FLOATS;
+}
+
+bool cw_conv_columns_across(const cw_conv_problem *p) {
+  return p->transposed && taps_of(p) == 1;
 }
 
 size_t cw_conv_columns_workspace(const cw_conv_problem *p) {
@@ -65,24 +81,33 @@ static void gather_channel(const cw_conv_problem *p, const float *x, float *colu
           }
 }
 
-/* A block of output channels and voxels: y = packed^T columns + bias. */
-static void multiply(const cw_conv_problem *p, const float *packed, const float *columns, const float *bias, int o0,
+/* A block of output channels and voxels: y = kernels columns + bias. */
+static void multiply(const cw_conv_problem *p, const float *kernels, const float *columns, const float *bias, int o0,
                      int n, size_t v0, float *y, bool accumulate) {
+  const bool across = cw_conv_columns_across(p);
   const size_t volume = volume_of(p->out), v1 = v0 + VOXELS < volume ? v0 + VOXELS : volume;
   const int depth = p->in_channels * taps_of(p);
   y += (size_t)o0 * volume + v0;
   for (int o = 0; o < n && bias; o++)
     for (size_t v = 0; v < v1 - v0; v++)
       y[o * volume + v] = (accumulate ? y[o * volume + v] : 0) + bias[o0 + o];
-  cw_sgemm(true, false, n, (int)(v1 - v0), depth, 1, packed + (size_t)o0 * depth, n, columns + v0, (int)volume,
-           accumulate || bias ? 1 : 0, y, (int)volume);
+  cw_sgemm(across, false, n, (int)(v1 - v0), depth, 1, kernels + (size_t)o0 * (across ? 1 : depth),
+           across ? p->out_channels : depth, columns + v0, (int)volume, accumulate || bias ? 1 : 0, y, (int)volume);
+}
+
+static int outputs_of_task(const cw_conv_problem *p) {
+  const long pieces = (long)((volume_of(p->out) + VOXELS - 1) / VOXELS);
+  int block = MOST_OUTPUTS;
+  while (block > LEAST_OUTPUTS && pieces * ((p->out_channels + block - 1) / block) < TASKS)
+    block /= 2;
+  return block;
 }
 
 void cw_conv_columns_run(const cw_conv_problem *p, const float *x, const float *packed, size_t packed_stride,
                          const float *bias, size_t bias_stride, float *y, bool accumulate, void *workspace,
                          int threads) {
   (void)threads;
-  const int block = cw_conv_kernels_select()->block, blocks = (p->out_channels + block - 1) / block;
+  const int block = outputs_of_task(p), blocks = (p->out_channels + block - 1) / block;
   const size_t in_volume = volume_of(p->in), out_volume = volume_of(p->out), taps = (size_t)taps_of(p);
   const size_t pieces = (out_volume + VOXELS - 1) / VOXELS;
   const bool pointwise = is_pointwise(p);

@@ -7,6 +7,8 @@
 /* True where cw_conv_run goes this way: kernels of one tap, and rows shorter than half a vector;
  * one group. */
 bool cw_conv_columns_suit(const cw_conv_problem *problem);
+/* How the kernels stand there: false: [co][ci][k], true: [ci][co] (one tap), as the gradient's are stored. */
+bool cw_conv_columns_across(const cw_conv_problem *problem);
 size_t cw_conv_columns_workspace(const cw_conv_problem *problem);
 /* As cw_conv_run. */
 void cw_conv_columns_run(const cw_conv_problem *problem, const float *x, const float *packed, size_t packed_stride,

@@ -4,6 +4,7 @@
 
 #include "Layers/conv_columns.h"
 #include "Layers/conv_kernel.h"
+#include "Tensor/dispatch.h"
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -13,7 +14,8 @@ enum {
   CHUNK_PLANES = 32,       /* a task marches over at most this many output planes */
   LEAST_PLANES = 4,        /* and at least this many: each task fetches the planes around its own */
   TASKS_PER_THREAD = 4,
-  SLACK = 64 /* floats behind a ring, for vectors that run over the end of a row */
+  LEAST_PRODUCTS = 96, /* of an output, for which a way through a buffer pays */
+  SLACK = 64           /* floats behind a ring, for vectors that run over the end of a row */
 };
 
 const cw_conv_kernels *cw_conv_kernels_select(void) {
@@ -43,6 +45,7 @@ cw_conv_problem cw_conv_forward_problem(const cw_shape *x, const cw_shape *y, co
     p.pad[i] = a->pads[i];
     p.insert[i] = 1;
   }
+  p.transposed = false;
   return p;
 }
 
@@ -50,6 +53,7 @@ cw_conv_problem cw_conv_gradient_problem(const cw_conv_problem *forward) {
   cw_conv_problem p = *forward;
   p.in_channels = forward->out_channels;
   p.out_channels = forward->in_channels;
+  p.transposed = !forward->transposed;
   for (int i = 0; i < 3; i++) {
     p.in[i] = forward->out[i];
     p.out[i] = forward->in[i];
@@ -73,25 +77,55 @@ int cw_conv_pack_blocks(const cw_conv_problem *p) {
   return p->groups * ((p->out_channels + block - 1) / block);
 }
 
-void cw_conv_pack(const cw_conv_problem *p, const float *w, const cw_conv_mix *mix, bool transposed, int index,
-                  float *packed) {
+/* Floats from a packed kernel to that of the next output channel, input channel and tap; n: channels of the block. */
+typedef struct packed_steps {
+  size_t out, in, tap;
+} packed_steps;
+
+static packed_steps packed_steps_of(const cw_conv_problem *p, int n) {
+  const size_t taps = (size_t)taps_of(p);
+  packed_steps steps = {1, taps * n, (size_t)n};
+  if (cw_conv_columns_suit(p) && cw_conv_columns_across(p)) {
+    steps.in = (size_t)p->out_channels;
+  } else if (cw_conv_columns_suit(p)) {
+    steps.out = taps * p->in_channels;
+    steps.in = taps;
+    steps.tap = 1;
+  }
+  return steps;
+}
+
+void cw_conv_pack(const cw_conv_problem *p, const float *w, const cw_conv_mix *mix, int index, float *packed) {
   const int block = cw_conv_kernels_select()->block, blocks = (p->out_channels + block - 1) / block;
   const int taps = taps_of(p), ci = p->in_channels, co = p->out_channels;
   const int group = index / blocks, o0 = index % blocks * block, n = co - o0 < block ? co - o0 : block;
-  packed += ((size_t)group * co + o0) * ci * taps;
+  const packed_steps steps = packed_steps_of(p, n);
+  const bool across = cw_conv_columns_suit(p) && cw_conv_columns_across(p);
+  packed += (size_t)group * co * ci * taps + (across ? (size_t)o0 : (size_t)o0 * ci * taps);
   for (int o = 0; o < n; o++)
     for (int c = 0; c < ci; c++) {
       const size_t in = (size_t)group * ci + c, out = (size_t)group * co + o0 + o;
-      const float *from = w + (transposed ? in * co + o0 + o : out * ci + c) * taps;
-      float *to = packed + (size_t)c * taps * n + o;
+      const float *from = w + (p->transposed ? in * co + o0 + o : out * ci + c) * taps;
+      float *to = packed + o * steps.out + c * steps.in;
       for (int t = 0; t < taps; t++) {
-        const int at = transposed ? taps - 1 - t : t;
+        const int at = p->transposed ? taps - 1 - t : t;
         float sum = mix ? mix->share[0] * from[at] : from[at];
         for (int e = 1; mix && e < mix->experts; e++)
           sum += mix->share[e] * from[e * mix->stride + at];
-        to[(size_t)t * n] = sum;
+        to[t * steps.tap] = sum;
       }
     }
+}
+
+const float *cw_conv_prepare(const cw_conv_problem *p, const float *w, float *packed, int threads) {
+  (void)threads; /* without OpenMP */
+  if (cw_conv_columns_suit(p) && p->transposed == cw_conv_columns_across(p))
+    return w;
+  const int blocks = cw_conv_pack_blocks(p);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int i = 0; i < blocks; i++)
+    cw_conv_pack(p, w, NULL, i, packed);
+  return packed;
 }
 
 /* ---- the ring of input planes ---- */
@@ -116,6 +150,22 @@ static inline void clear_few(float *to, int count) {
     memset(to, 0, (size_t)count * sizeof *to);
 }
 
+/* row[q] = x[q * stride + shift], zero outside */
+CW_CLONES static void fill_phase(int count, int stride, int shift, const float *x, int width, float *restrict row) {
+  int first = shift < 0 ? (-shift + stride - 1) / stride : 0,
+      last = shift < width ? (width - 1 - shift) / stride + 1 : 0;
+  first = first < count ? first : count;
+  last = last < first ? first : last < count ? last : count;
+  memset(row, 0, (size_t)first * sizeof *row);
+  if (stride == 2)
+    for (int q = first; q < last; q++)
+      row[q] = x[q * 2 + shift];
+  else
+    for (int q = first; q < last; q++)
+      row[q] = x[q * stride + shift];
+  memset(row + last, 0, (size_t)(count - last) * sizeof *row);
+}
+
 static void fill_row(const cw_conv_problem *p, const cw_conv_ring *ring, const float *x, float *row) {
   const int pad = p->pad[2], width = p->in[2];
   if (p->stride[2] == 1 && p->insert[2] == 1) {
@@ -125,6 +175,11 @@ static void fill_row(const cw_conv_problem *p, const cw_conv_ring *ring, const f
     clear_few(row, left);
     memcpy(row + left, x + from, (size_t)count * sizeof *row);
     clear_few(row + left + count, ring->pitch - left - count);
+    return;
+  }
+  if (p->insert[2] == 1) {
+    for (int f = 0; f < p->stride[2]; f++, row += ring->phase)
+      fill_phase(ring->phase, p->stride[2], f - pad, x, width, row);
     return;
   }
   for (int q = 0; q < ring->pitch; q++) {
@@ -144,7 +199,12 @@ void cw_conv_ring_fill(const cw_conv_problem *p, const cw_conv_ring *ring, const
                        int row0, float *plane) {
   const int zi = stored_index(p, 0, z);
   const size_t area = (size_t)p->in[1] * p->in[2], volume = area * p->in[0];
-  for (int c = 0; c < channels; c++)
+  const bool whole = zi >= 0 && ring->pitch == p->in[2] && p->stride[2] == 1 && p->insert[1] * p->insert[2] == 1 &&
+                     !p->pad[2] && row0 >= p->pad[1] && row0 - p->pad[1] + ring->rows <= p->in[1];
+  for (int c = 0; c < channels && whole; c++)
+    memcpy(plane + c * ring->channel, x + c * volume + zi * area + (size_t)(row0 - p->pad[1]) * p->in[2],
+           (size_t)ring->channel * sizeof *plane);
+  for (int c = 0; c < channels && !whole; c++)
     for (int r = 0; r < ring->rows; r++) {
       float *row = plane + c * ring->channel + (size_t)r * ring->pitch;
       const int yi = zi < 0 ? -1 : stored_index(p, 1, row0 + r);
@@ -182,10 +242,28 @@ static int chunk_planes(const cw_conv_problem *p, int row_tiles, int threads) {
   return planes;
 }
 
+/* Vectors that cover `rows` rows of outputs: each row by its own, or, where that takes fewer, over rows and the margins
+ * between them alike; such sums go through a buffer and the margins' are dropped.  The sums are the same ones. */
+static bool rows_flat(const cw_conv_problem *p, const cw_conv_ring *ring, int rows, int *vectors) {
+  const int lanes = cw_conv_kernels_select()->lanes;
+  const int each = rows * ((p->out[2] + lanes - 1) / lanes);
+  const int flat = ((rows - 1) * ring->pitch + p->out[2] + lanes - 1) / lanes;
+  const bool suits = p->stride[1] == 1 && p->stride[2] == 1 && p->in_channels * taps_of(p) >= LEAST_PRODUCTS;
+  *vectors = suits && flat < each ? flat : each;
+  return suits && flat < each;
+}
+
+/* The buffer of one block. */
+static size_t flat_floats(const cw_conv_problem *p, const cw_conv_ring *ring) {
+  const cw_conv_kernels *kernels = cw_conv_kernels_select();
+  int vectors;
+  return rows_flat(p, ring, tile_rows(p), &vectors) ? (size_t)kernels->block * kernels->lanes * vectors : 0;
+}
+
 static size_t thread_floats(const cw_conv_problem *p) {
   const cw_conv_ring ring = cw_conv_ring_of(p, p->in_channels, tile_rows(p));
   const size_t taps = ((size_t)taps_of(p) * sizeof(ptrdiff_t) + sizeof(float) - 1) / sizeof(float);
-  return (taps + ring.plane * ring.slots + SLACK + 15) / 16 * 16;
+  return (taps + ring.plane * ring.slots + SLACK + flat_floats(p, &ring) + 15) / 16 * 16;
 }
 
 size_t cw_conv_run_workspace(const cw_conv_problem *p, int threads) {
@@ -203,11 +281,26 @@ typedef struct tile_job {
   bool accumulate;
 } tile_job;
 
+/* Rows of a block from the buffer, `pitch` and `channel` floats apart, to y. */
+static void store_rows(const tile_job *job, const float *from, size_t channel, int block, int rows, float *y) {
+  const size_t width = (size_t)job->p->out[2], volume = width * job->p->out[1] * job->p->out[0];
+  for (int o = 0; o < block; o++)
+    for (int r = 0; r < rows; r++) {
+      const float *row = from + o * channel + (size_t)r * job->ring.pitch;
+      float *to = y + o * volume + r * width;
+      for (size_t i = 0; i < width; i++)
+        to[i] = job->accumulate ? to[i] + row[i] : row[i];
+    }
+}
+
 /* All output channels of one plane tile. */
-static void tile_plane(const tile_job *job, const float *planes, const ptrdiff_t *taps, int z, int y0, int rows) {
+static void tile_plane(const tile_job *job, const float *planes, const ptrdiff_t *taps, int z, int y0, int rows,
+                       float *buffer) {
   const cw_conv_problem *p = job->p;
   const cw_conv_kernels *kernels = job->kernels;
-  const int lanes = kernels->lanes, per_row = (p->out[2] + lanes - 1) / lanes, total = rows * per_row;
+  int total;
+  const bool flat = rows_flat(p, &job->ring, rows, &total);
+  const int lanes = kernels->lanes, per_row = (p->out[2] + lanes - 1) / lanes;
   const size_t area = (size_t)p->out[1] * p->out[2], volume = area * p->out[0];
   cw_conv_tile tile;
   tile.x = planes;
@@ -215,23 +308,25 @@ static void tile_plane(const tile_job *job, const float *planes, const ptrdiff_t
   tile.channels = p->in_channels;
   tile.taps = taps_of(p);
   tile.tap = taps;
-  tile.y_channel_stride = (ptrdiff_t)volume;
-  tile.accumulate = job->accumulate;
+  tile.y_channel_stride = flat ? (ptrdiff_t)total * lanes : (ptrdiff_t)volume;
+  tile.accumulate = job->accumulate && !flat;
   for (int o = 0; o < p->out_channels; o += kernels->block) {
     const int block = p->out_channels - o < kernels->block ? p->out_channels - o : kernels->block;
-    const int vectors = kernels->vectors[block];
+    float *y = job->y + o * volume + z * area + (size_t)y0 * p->out[2];
     tile.w = job->packed + (size_t)o * p->in_channels * tile.taps;
     tile.bias = job->bias ? job->bias + o : NULL;
-    for (int q = 0; q < total; q += vectors) {
+    for (int q = 0, vectors; q < total; q += vectors) {
+      vectors = total - q < kernels->vectors[block] ? total - q : kernels->vectors[block];
       for (int j = 0; j < vectors; j++) {
-        /* Vectors past the end repeat the last one and store nothing. */
-        const int v = q + j < total ? q + j : total - 1, row = v / per_row, column = v % per_row * lanes;
-        tile.base[j] = (ptrdiff_t)row * p->stride[1] * job->ring.pitch + column;
-        tile.y[j] = job->y + o * volume + z * area + (size_t)(y0 + row) * p->out[2] + column;
-        tile.valid[j] = q + j < total ? (p->out[2] - column < lanes ? p->out[2] - column : lanes) : 0;
+        const int row = (q + j) / per_row, column = (q + j) % per_row * lanes, left = p->out[2] - column;
+        tile.base[j] = flat ? (ptrdiff_t)(q + j) * lanes : (ptrdiff_t)row * p->stride[1] * job->ring.pitch + column;
+        tile.y[j] = flat ? buffer + (size_t)(q + j) * lanes : y + (size_t)row * p->out[2] + column;
+        tile.valid[j] = flat || left > lanes ? lanes : left;
       }
-      kernels->tile[block](&tile);
+      kernels->tile[block][vectors](&tile);
     }
+    if (flat)
+      store_rows(job, buffer, (size_t)total * lanes, block, rows, y);
   }
 }
 
@@ -240,6 +335,7 @@ static void run_tile(const tile_job *job, int z0, int z1, int y0, int rows, floa
   const cw_conv_ring *ring = &job->ring;
   ptrdiff_t *taps = (ptrdiff_t *)scratch;
   float *planes = scratch + ((size_t)taps_of(p) * sizeof(ptrdiff_t) + sizeof(float) - 1) / sizeof(float);
+  float *buffer = planes + ring->plane * ring->slots + SLACK;
   memset(planes + ring->plane * ring->slots, 0, SLACK * sizeof(float));
   int filled = z0 * p->stride[0]; /* next plane of the padded input to fetch */
   for (int z = z0; z < z1; z++) {
@@ -255,7 +351,7 @@ static void run_tile(const tile_job *job, int z0, int z1, int y0, int rows, floa
         for (int kx = 0; kx < p->kernel[2]; kx++)
           taps[t++] = (ptrdiff_t)((first + kz * p->dilation[0]) % ring->slots) * (ptrdiff_t)ring->plane +
                       cw_conv_ring_tap(p, ring, ky, kx);
-    tile_plane(job, planes, taps, z, y0, rows);
+    tile_plane(job, planes, taps, z, y0, rows, buffer);
   }
 }
 

@@ -12,6 +12,7 @@
 typedef struct cw_conv_problem {
   int batch, groups, in_channels, out_channels;
   int in[3], out[3], kernel[3], stride[3], dilation[3], pad[3], insert[3];
+  bool transposed; /* the kernels are stored for the problem whose gradient this is: w[groups * ci][co][k], flipped */
 } cw_conv_problem;
 
 /* The forward problem of a Conv node. */
@@ -29,11 +30,11 @@ typedef struct cw_conv_mix {
 } cw_conv_mix;
 /* Blocks that a kernel set is packed by; any of them at the same time. */
 int cw_conv_pack_blocks(const cw_conv_problem *problem);
-/* Packs block `index` of w[groups * co][ci][k] to its place in packed[group][block of co][ci][k][co in block];
- * transposed: w is the forward kernel of the gradient problem, that is w[groups * problem.ci][problem.co][k], flipped
- * along each axis.  mix: NULL, or how several such sets are mixed. */
-void cw_conv_pack(const cw_conv_problem *problem, const float *w, const cw_conv_mix *mix, bool transposed, int index,
-                  float *packed);
+/* Packs block `index` of the stored kernels to its place: packed[group][block of co][ci][k][co in block], or the matrix
+ * of conv_columns.h where that suits.  mix: NULL, or how several such sets are mixed. */
+void cw_conv_pack(const cw_conv_problem *problem, const float *w, const cw_conv_mix *mix, int index, float *packed);
+/* The kernels for cw_conv_run: w itself where it is stored so, otherwise packed into `packed`. */
+const float *cw_conv_prepare(const cw_conv_problem *problem, const float *w, float *packed, int threads);
 
 /* Bytes of scratch for a run on `threads` threads. */
 size_t cw_conv_run_workspace(const cw_conv_problem *problem, int threads);

@@ -11,7 +11,7 @@
 #define CW_CONV_MAX_VECTORS 4 /* vectors of output positions of one kernel call */
 
 /* y[o][j][lane] (+)= bias[o] + sum over channels c and taps t of w[c][t][o] x[c * channel_stride + base[j] + tap[t] +
- * lane], for o < block and j < vectors; lanes at and beyond valid[j] are not stored. */
+ * lane], for o < block and j < vectors (1 up to the table's); lanes at and beyond valid[j] are not stored. */
 typedef struct cw_conv_tile {
   const float *x;
   ptrdiff_t channel_stride;
@@ -39,8 +39,8 @@ typedef struct cw_conv_product {
 typedef struct cw_conv_kernels {
   int lanes;                          /* floats of a vector */
   int block;                          /* preferred number of output channels */
-  int vectors[CW_CONV_MAX_BLOCK + 1]; /* vectors that `tile[block]` expects */
-  void (*tile[CW_CONV_MAX_BLOCK + 1])(const cw_conv_tile *);
+  int vectors[CW_CONV_MAX_BLOCK + 1]; /* vectors that a block makes the best of */
+  void (*tile[CW_CONV_MAX_BLOCK + 1][CW_CONV_MAX_VECTORS + 1])(const cw_conv_tile *);
   void (*product1[CW_CONV_MAX_BLOCK + 1])(const cw_conv_product *);
   void (*product3[CW_CONV_MAX_BLOCK + 1])(const cw_conv_product *);
   int product_block;

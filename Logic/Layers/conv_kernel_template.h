@@ -88,9 +88,8 @@ static inline void store_part(float *y, const vec *v, int valid, bool accumulate
     y[i] = accumulate ? y[i] + lane[i] : lane[i];
 }
 
-#define DEFINE_TILE(BLOCK) \
-  static void tile_##BLOCK(const cw_conv_tile *t) { \
-    enum { V = CW_VECTORS(BLOCK) }; \
+#define DEFINE_TILE(BLOCK, V) \
+  static void tile_##BLOCK##_##V(const cw_conv_tile *t) { \
     vec acc[BLOCK][V]; \
     UNROLL for (int o = 0; o < BLOCK; o++) { \
       vec start; \
@@ -151,7 +150,10 @@ static inline void store_part(float *y, const vec *v, int valid, bool accumulate
   }
 
 #define DEFINE_BLOCK(BLOCK) \
-  DEFINE_TILE(BLOCK) \
+  DEFINE_TILE(BLOCK, 1) \
+  DEFINE_TILE(BLOCK, 2) \
+  DEFINE_TILE(BLOCK, 3) \
+  DEFINE_TILE(BLOCK, 4) \
   DEFINE_PRODUCT(BLOCK, 1) \
   DEFINE_PRODUCT(BLOCK, 3)
 
@@ -164,13 +166,16 @@ DEFINE_BLOCK(6)
 DEFINE_BLOCK(7)
 DEFINE_BLOCK(8)
 
+#define TILES(BLOCK) \
+  { NULL, tile_##BLOCK##_1, tile_##BLOCK##_2, tile_##BLOCK##_3, tile_##BLOCK##_4 }
+
 const cw_conv_kernels CW_TABLE = {
     .lanes = CW_LANES,
     .block = CW_BLOCK,
     .product_block = CW_PRODUCT_BLOCK,
     .vectors = {0, CW_VECTORS(1), CW_VECTORS(2), CW_VECTORS(3), CW_VECTORS(4), CW_VECTORS(5), CW_VECTORS(6),
                 CW_VECTORS(7), CW_VECTORS(8)},
-    .tile = {NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8},
+    .tile = {{NULL}, TILES(1), TILES(2), TILES(3), TILES(4), TILES(5), TILES(6), TILES(7), TILES(8)},
     .product1 = {NULL, product1_1, product1_2, product1_3, product1_4, product1_5, product1_6, product1_7, product1_8},
     .product3 = {NULL, product3_1, product3_2, product3_3, product3_4, product3_5, product3_6, product3_7, product3_8},
 };

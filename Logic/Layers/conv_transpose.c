@@ -52,25 +52,21 @@ static size_t workspace_bytes(const cw_call *call) {
   return bytes > weight ? bytes : weight;
 }
 
-static void run(const cw_call *call, const cw_conv_problem *p, bool transposed, const float *x, const float *bias,
-                bool accumulate, float *y) {
-  const int blocks = cw_conv_pack_blocks(p);
-#pragma omp parallel for num_threads(call->threads) schedule(static)
-  for (int i = 0; i < blocks; i++)
-    cw_conv_pack(p, call->in[1], NULL, transposed, i, call->workspace);
-  cw_conv_run(p, x, call->workspace, 0, bias, 0, y, accumulate, (char *)call->workspace + packed_bytes(p),
-              call->threads);
+static void run(const cw_call *call, const cw_conv_problem *p, const float *x, const float *bias, bool accumulate,
+                float *y) {
+  const float *kernels = cw_conv_prepare(p, call->in[1], call->workspace, call->threads);
+  cw_conv_run(p, x, kernels, 0, bias, 0, y, accumulate, (char *)call->workspace + packed_bytes(p), call->threads);
 }
 
 static void forward(const cw_call *call) {
   const cw_conv_problem p = problem_of(call), g = cw_conv_gradient_problem(&p);
-  run(call, &g, true, call->in[0], call->input_count > 2 ? call->in[2] : NULL, false, call->out);
+  run(call, &g, call->in[0], call->input_count > 2 ? call->in[2] : NULL, false, call->out);
 }
 
 static void backward(const cw_call *call) {
   const cw_conv_problem p = problem_of(call);
   if (call->grad_in[0])
-    run(call, &p, false, call->grad_out, NULL, call->accumulate[0], call->grad_in[0]);
+    run(call, &p, call->grad_out, NULL, call->accumulate[0], call->grad_in[0]);
   if (call->grad_in[1])
     cw_conv_weight_gradient_sum(&p, call->grad_out, call->in[0], call->grad_in[1], call->accumulate[1], call->workspace,
                                 call->threads);

@@ -21,54 +21,7 @@ static size_t max_saved_bytes(const cw_call *call) {
   return (size_t)cw_elements(&call->out_shape) * (window_of(call->attributes) <= 256 ? 1 : sizeof(int32_t));
 }
 
-/* Two rows of two slices -> one row of maxima; NaN wins, the first of equals counts. */
-CW_CLONES static void max_row_2(int64_t out, const float *r0, const float *r1, const float *r2, const float *r3,
-                                float *y, uint8_t *arg) {
-#pragma omp simd
-  for (int64_t i = 0; i < out; i++) {
-    const float v[8] = {r0[2 * i], r0[2 * i + 1], r1[2 * i], r1[2 * i + 1],
-                        r2[2 * i], r2[2 * i + 1], r3[2 * i], r3[2 * i + 1]};
-    float best = v[0];
-    int32_t at = 0;
-    for (int k = 1; k < 8; k++) {
-      const int take = !(v[k] <= best) & (best == best);
-      best = take ? v[k] : best;
-      at = take ? k : at;
-    }
-    y[i] = best;
-    arg[i] = (uint8_t)at;
-  }
-}
-
-CW_CLONES static void max_row_2_only(int64_t out, const float *r0, const float *r1, const float *r2, const float *r3,
-                                     float *y) {
-#pragma omp simd
-  for (int64_t i = 0; i < out; i++) {
-    const float v[8] = {r0[2 * i], r0[2 * i + 1], r1[2 * i], r1[2 * i + 1],
-                        r2[2 * i], r2[2 * i + 1], r3[2 * i], r3[2 * i + 1]};
-    float best = v[0];
-    for (int k = 1; k < 8; k++)
-      best = (!(v[k] <= best) & (best == best)) ? v[k] : best;
-    y[i] = best;
-  }
-}
-
-static void max_plane_2(const cw_pool_view *view, const float *x, float *y, uint8_t *arg) {
-  const int64_t row = view->x.in, slice = row * view->y.in;
-  for (int64_t z = 0; z < view->z.out; z++)
-    for (int64_t j = 0; j < view->y.out; j++) {
-      const float *r = x + 2 * z * slice + 2 * j * row;
-      if (arg)
-        max_row_2(view->x.out, r, r + row, r + slice, r + slice + row, y, arg);
-      else
-        max_row_2_only(view->x.out, r, r + row, r + slice, r + slice + row, y);
-      y += view->x.out;
-      arg = arg ? arg + view->x.out : NULL;
-    }
-}
-
-/* ---- rows of any window ---- */
-
+/* A further tap of each window: NaN wins, the first of equals counts. */
 CW_CLONES static void max_tap(int64_t n, int64_t stride, const float *x, int32_t tap, float *best, int32_t *at) {
 #define MAX_TAP(STRIDE) \
   _Pragma("omp simd") for (int64_t i = 0; i < n; i++) { \
@@ -84,6 +37,52 @@ CW_CLONES static void max_tap(int64_t n, int64_t stride, const float *x, int32_t
   else
     MAX_TAP(stride)
 }
+
+enum { COLUMNS = 128 }; /* of a piece of a row */
+
+/* Neighbouring columns -> one row of maxima, and the voxel of the window that has each (unless arg is NULL). */
+CW_CLONES static void max_pairs_2(int64_t out, const float *restrict best, const int32_t *restrict code,
+                                  float *restrict y, uint8_t *restrict arg) {
+  int32_t found[COLUMNS / 2]; /* whole words, so that the loop becomes vectors */
+  for (int64_t i = 0; i < out; i++) {
+    const float a = best[2 * i], b = best[2 * i + 1];
+    const int32_t left = 2 * code[2 * i], right = 2 * code[2 * i + 1] + 1, first = left < right ? left : right;
+    const int nan_a = a != a, nan_b = b != b, after = (b > a) | (nan_b & !nan_a), equal = (a == b) | (nan_a & nan_b);
+    y[i] = after ? b : a;
+    found[i] = equal ? first : after ? right : left;
+  }
+  for (int64_t i = 0; i < out && arg; i++)
+    arg[i] = (uint8_t)found[i];
+}
+
+/* Two rows of two slices -> one row of maxima. */
+static void max_row_2(int64_t out, const float *r0, const float *r1, const float *r2, const float *r3, float *y,
+                      uint8_t *arg) {
+  float best[COLUMNS];
+  int32_t code[COLUMNS];
+  for (int64_t i = 0; i < out; i += COLUMNS / 2) {
+    const int64_t n = out - i < COLUMNS / 2 ? out - i : COLUMNS / 2;
+    memcpy(best, r0 + 2 * i, 2 * (size_t)n * sizeof *best);
+    memset(code, 0, 2 * (size_t)n * sizeof *code);
+    max_tap(2 * n, 1, r1 + 2 * i, 1, best, code); /* the columns first, */
+    max_tap(2 * n, 1, r2 + 2 * i, 2, best, code);
+    max_tap(2 * n, 1, r3 + 2 * i, 3, best, code);
+    max_pairs_2(n, best, code, y + i, arg ? arg + i : NULL); /* then pairs of them */
+  }
+}
+
+static void max_plane_2(const cw_pool_view *view, const float *x, float *y, uint8_t *arg) {
+  const int64_t row = view->x.in, slice = row * view->y.in;
+  for (int64_t z = 0; z < view->z.out; z++)
+    for (int64_t j = 0; j < view->y.out; j++) {
+      const float *r = x + 2 * z * slice + 2 * j * row;
+      max_row_2(view->x.out, r, r + row, r + slice, r + slice + row, y, arg);
+      y += view->x.out;
+      arg = arg ? arg + view->x.out : NULL;
+    }
+}
+
+/* ---- rows of any window ---- */
 
 /* The maxima of outputs i .. i + n - 1 of row j of slice z, and the first tap that has each. */
 static void max_row(const cw_pool_view *view, const float *x, int64_t z, int64_t j, int64_t i, int64_t n, float *best,

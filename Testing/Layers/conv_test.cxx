@@ -75,6 +75,36 @@ TEST(Conv, Strides) {
   check(conv({1, 1, 9, 8, 10}, 4, w), forward_tolerance, gradient_tolerance);
 }
 
+// Rows that vectors cover together with the margins between them, in one tile and in several; and those that do not
+// fill the last kernel call.
+TEST(Conv, RowsOfAnyWidth) {
+  for (int width : {5, 6, 8, 10, 12, 15, 20, 24, 40})
+    check(conv({1, 4, 3, 7, width}, 9), forward_tolerance, gradient_tolerance);
+  check(conv({1, 64, 4, 50, 20}, 5), forward_tolerance, gradient_tolerance);
+  Window w;
+  w.kernel = {3, 5, 5}, w.pads = {1, 2, 1, 1, 0, 3}, w.dilation = {1, 1, 2};
+  check(conv({2, 8, 5, 6, 14}, 6, w), forward_tolerance, gradient_tolerance);
+}
+
+// Matrix products: kernels of one tap, of many and few channels, in long and short rows, with strides; and short rows
+// of many output channels.
+TEST(Conv, MatrixProducts) {
+  Window w;
+  w.kernel = {1, 1, 1}, w.pads = {0, 0, 0, 0, 0, 0};
+  check(conv({2, 40, 3, 5, 20}, 70, w), forward_tolerance, gradient_tolerance);
+  check(conv({1, 140, 2, 3, 20}, 7, w), forward_tolerance, gradient_tolerance);
+  check(conv({1, 140, 2, 3, 5}, 300, w), forward_tolerance, gradient_tolerance);
+  w.stride = {2, 2, 2};
+  check(conv({2, 30, 5, 8, 33}, 20, w), forward_tolerance, gradient_tolerance);
+  w.pads = {1, 0, 1, 0, 1, 1};
+  check(conv({1, 3, 4, 5, 6}, 5, w), forward_tolerance, gradient_tolerance);
+  check(conv({1, 3, 3, 4, 5}, 130), forward_tolerance, gradient_tolerance);
+  check(conv({1, 130, 3, 4, 5}, 3), forward_tolerance, gradient_tolerance);
+  w = Window();
+  w.stride = {2, 2, 2};
+  check(conv({2, 5, 7, 8, 13}, 9, w), forward_tolerance, gradient_tolerance);
+}
+
 TEST(Conv, PadsAndDilation) {
   Window w;
   w.pads = {0, 0, 0, 0, 0, 0};
