@@ -246,11 +246,12 @@ static int chunk_planes(const cw_conv_problem *p, int row_tiles, int threads) {
  * between them alike; such sums go through a buffer and the margins' are dropped.  The sums are the same ones. */
 static bool rows_flat(const cw_conv_problem *p, const cw_conv_ring *ring, int rows, int *vectors) {
   const int lanes = cw_conv_kernels_select()->lanes;
-  const int each = rows * ((p->out[2] + lanes - 1) / lanes);
-  const int flat = ((rows - 1) * ring->pitch + p->out[2] + lanes - 1) / lanes;
-  const bool suits = p->stride[1] == 1 && p->stride[2] == 1 && p->in_channels * taps_of(p) >= LEAST_PRODUCTS;
-  *vectors = suits && flat < each ? flat : each;
-  return suits && flat < each;
+  const int64_t each = rows * (((int64_t)p->out[2] + lanes - 1) / lanes);
+  const int64_t flat = ((rows - 1) * (int64_t)ring->pitch + p->out[2] + lanes - 1) / lanes;
+  const bool saves =
+      p->stride[1] == 1 && p->stride[2] == 1 && flat < each && (int64_t)p->in_channels * taps_of(p) >= LEAST_PRODUCTS;
+  *vectors = (int)(saves ? flat : each);
+  return saves;
 }
 
 /* The buffer of one block. */

@@ -15,6 +15,12 @@ else()
   add_test(NAME onnx.onnxruntime COMMAND "${COUNTERWARP_TEST_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/onnx_onnxruntime.py"
                                          $<TARGET_FILE:onnx_samples>)
   set_tests_properties(onnx.onnxruntime PROPERTIES TIMEOUT 300)
+  # Full size takes minutes under sanitizers, which see the same code in the small files.
+  if(NOT COUNTERWARP_SANITIZE AND NOT COUNTERWARP_SANITIZE_THREADS)
+    add_test(NAME onnx.full_size COMMAND "${COUNTERWARP_TEST_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/full_size.py"
+                                         $<TARGET_FILE:run_import>)
+    set_tests_properties(onnx.full_size PROPERTIES TIMEOUT 900)
+  endif()
 endif()
 
 # Fresh exports of each family, where that Python has PyTorch and MONAI too (families.py without --small: full size).

@@ -1,7 +1,8 @@
 // Imports a classifier and runs it: run_import MODEL OUTPUT D H W BATCH IMAGES.f32 PREFIX [REPEATS].
 // Writes PREFIX.logit.f32, PREFIX.gradient.f32 (of the sum of the logits to the images) and PREFIX.onnx; fails unless
 // the file that was written reads back to the same bits.  Prints one line: seconds forward, seconds forward and
-// backward (the least of REPEATS), bytes of the plan for inference and for the gradient.
+// backward (the least of REPEATS), bytes of the plan for inference and for the gradient.  REPEATS 0: logit and file
+// alone.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -81,7 +82,13 @@ void work(cw_context *context, char **arguments, int repeats) {
   std::ifstream file(arguments[7], std::ios::binary);
   if (!file.read(reinterpret_cast<char *>(images.data()), static_cast<std::streamsize>(samples * sizeof(float))))
     throw std::runtime_error("the images are too short");
-  const Result forward = run(context, model.graph, images, batch, false, repeats);
+  const Result forward = run(context, model.graph, images, batch, false, std::max(repeats, 1));
+  if (!repeats) {
+    write(prefix + ".logit.f32", forward.logits);
+    check(context, cw_model_write(context, (prefix + ".onnx").c_str(), &model));
+    cw_model_free(context, &model);
+    return;
+  }
   const Result both = run(context, model.graph, images, batch, true, repeats);
   write(prefix + ".logit.f32", forward.logits);
   write(prefix + ".gradient.f32", both.gradient);
