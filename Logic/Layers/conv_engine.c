@@ -156,14 +156,14 @@ CW_CLONES static void fill_phase(int count, int stride, int shift, const float *
       last = shift < width ? (width - 1 - shift) / stride + 1 : 0;
   first = first < count ? first : count;
   last = last < first ? first : last < count ? last : count;
-  memset(row, 0, (size_t)first * sizeof *row);
+  clear_few(row, first);
   if (stride == 2)
     for (int q = first; q < last; q++)
       row[q] = x[q * 2 + shift];
   else
     for (int q = first; q < last; q++)
       row[q] = x[q * stride + shift];
-  memset(row + last, 0, (size_t)(count - last) * sizeof *row);
+  clear_few(row + last, count - last);
 }
 
 static void fill_row(const cw_conv_problem *p, const cw_conv_ring *ring, const float *x, float *row) {
