@@ -4,6 +4,7 @@
 #define COUNTERWARP_GRAPH_OPERATOR_H
 
 #include "counterwarp/graph.h"
+#include "Tensor/crew.h"
 
 #define CW_MAX_INPUTS 8
 
@@ -26,6 +27,7 @@ typedef struct cw_call {
   bool gradients;              /* a backward pass will follow: fill `saved` */
   uint64_t seed, step, stream; /* random numbers: cw_random_at(seed + step, stream, index) */
   float shift_margin[2];       /* LOSS_SHIFT: inject, remove */
+  cw_report *report;           /* for what takes more than a tenth of a second; NULL: nobody listens */
 } cw_call;
 
 typedef struct cw_operator_info {

@@ -459,12 +459,27 @@ static void prepare(const cw_plan *plan, cw_call *call) {
   call->step = plan->step_number;
 }
 
+/* Of the node that runs at `turn` of a pass. */
+static cw_report report_of(const cw_crew *crew, const cw_plan *plan, int turn) {
+  const double steps = plan->step_count;
+  const cw_report report = {cw_crew_part(crew, turn / steps, (turn + 1) / steps), CW_OK};
+  return report;
+}
+
+static cw_status run_step(const cw_crew *crew, const cw_plan *plan, int turn, cw_call *call,
+                          void (*run)(const cw_call *)) {
+  cw_report report = report_of(crew, plan, turn);
+  prepare(plan, call);
+  call->report = &report;
+  run(call);
+  call->report = NULL;
+  cw_report_tell(&report, 1);
+  return report.status;
+}
+
 cw_status cw_plan_forward_run(const cw_crew *crew, cw_plan *plan) {
-  for (int s = 0; s < plan->step_count; s++) {
-    prepare(plan, &plan->steps[s].forward);
-    plan->steps[s].info->forward(&plan->steps[s].forward);
-    CW_TRY(cw_crew_tell(crew, (double)(s + 1) / plan->step_count));
-  }
+  for (int s = 0; s < plan->step_count; s++)
+    CW_TRY(run_step(crew, plan, s, &plan->steps[s].forward, plan->steps[s].info->forward));
   return CW_OK;
 }
 
@@ -493,11 +508,8 @@ static void repeat_outputs(cw_plan *plan, int time) {
 cw_status cw_plan_backward_run(const cw_crew *crew, cw_plan *plan) {
   for (int s = plan->step_count - 1; s >= 0; s--) {
     repeat_outputs(plan, 2 * plan->step_count - 1 - s);
-    if (!plan->steps[s].forward_only) {
-      prepare(plan, &plan->steps[s].backward);
-      plan->steps[s].info->backward(&plan->steps[s].backward);
-    }
-    CW_TRY(cw_crew_tell(crew, (double)(plan->step_count - s) / plan->step_count));
+    if (!plan->steps[s].forward_only)
+      CW_TRY(run_step(crew, plan, plan->step_count - 1 - s, &plan->steps[s].backward, plan->steps[s].info->backward));
   }
   return CW_OK;
 }
@@ -515,9 +527,12 @@ cw_status cw_plan_backward_by(const cw_crew *crew, cw_plan *plan, cw_node_rule r
     cw_call call = step->backward;
     memcpy(call.in, step->forward.in, sizeof call.in);
     call.out = step->forward.out;
+    cw_report report = report_of(crew, plan, plan->step_count - 1 - s);
+    call.report = &report;
     if (!rule(user, step->node, step->info, &call))
       break;
-    CW_TRY(cw_crew_tell(crew, (double)(plan->step_count - s) / plan->step_count));
+    cw_report_tell(&report, 1);
+    CW_TRY(report.status);
   }
   return cw_crew_tell(crew, 1);
 }

@@ -132,7 +132,7 @@ static void forward(const cw_call *call) {
   route(call, &s);
   mix(call, &s, &s.problem, mixed);
   cw_conv_run(&s.problem, call->in[X], mixed, s.kernel, call->in[BIAS], 0, call->out, false,
-              (float *)call->workspace + front_floats(&s), call->threads);
+              (float *)call->workspace + front_floats(&s), call->threads, call->report);
 }
 
 /* ---- backward ---- */
@@ -214,7 +214,7 @@ static void input_gradient(const cw_call *call, const sizes *s, const float *dfe
     constant[i] = s->features > 1 ? dfeature[i / ci * s->features + i % ci] / volume : 0;
   mix(call, s, &g, mixed);
   cw_conv_run(&g, call->grad_out, mixed, s->kernel, constant, (size_t)ci, call->grad_in[X], call->accumulate[X],
-              (float *)call->workspace + front_floats(s), call->threads);
+              (float *)call->workspace + front_floats(s), call->threads, call->report);
 }
 
 static void backward(const cw_call *call) {

@@ -60,7 +60,8 @@ static void forward(const cw_call *call) {
   const cw_conv_problem p = cw_conv_forward_problem(&call->in_shape[0], &call->out_shape, call->attributes);
   const float *kernels = cw_conv_prepare(&p, call->in[1], call->workspace, call->threads);
   cw_conv_run(&p, call->in[0], kernels, 0, call->in[2], 0, call->out, false,
-              (char *)call->workspace + round_up(cw_conv_packed_floats(&p) * sizeof(float)), call->threads);
+              (char *)call->workspace + round_up(cw_conv_packed_floats(&p) * sizeof(float)), call->threads,
+              call->report);
 }
 
 static void backward(const cw_call *call) {
@@ -75,7 +76,8 @@ static void backward(const cw_call *call) {
     const cw_conv_problem g = cw_conv_gradient_problem(&p);
     const float *kernels = cw_conv_prepare(&g, call->in[1], call->workspace, call->threads);
     cw_conv_run(&g, call->grad_out, kernels, 0, NULL, 0, call->grad_in[0], call->accumulate[0],
-                (char *)call->workspace + round_up(cw_conv_packed_floats(&g) * sizeof(float)), call->threads);
+                (char *)call->workspace + round_up(cw_conv_packed_floats(&g) * sizeof(float)), call->threads,
+                call->report);
   }
   if (call->grad_in[1])
     cw_conv_weight_gradient_sum(&p, call->in[0], call->grad_out, call->grad_in[1], call->accumulate[1], call->workspace,

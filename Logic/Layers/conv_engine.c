@@ -356,8 +356,15 @@ static void run_tile(const tile_job *job, int z0, int z1, int y0, int rows, floa
   }
 }
 
+/* Tasks between two reports: a tenth of a second on a slow core. */
+static long tasks_at_once(const cw_conv_problem *p, long tasks) {
+  const double most = 2e9, work = (double)p->batch * p->groups * p->out_channels * p->in_channels * taps_of(p) *
+                                  p->out[0] * p->out[1] * p->out[2];
+  return work > most ? (long)(tasks * most / work) + 1 : tasks;
+}
+
 void cw_conv_run(const cw_conv_problem *p, const float *x, const float *packed, size_t packed_stride, const float *bias,
-                 size_t bias_stride, float *y, bool accumulate, void *workspace, int threads) {
+                 size_t bias_stride, float *y, bool accumulate, void *workspace, int threads, cw_report *report) {
   if (cw_conv_columns_suit(p)) {
     cw_conv_columns_run(p, x, packed, packed_stride, bias, bias_stride, y, accumulate, workspace, threads);
     return;
@@ -369,27 +376,33 @@ void cw_conv_run(const cw_conv_problem *p, const float *x, const float *packed, 
   const size_t in_volume = (size_t)p->in[0] * p->in[1] * p->in[2],
                out_volume = (size_t)p->out[0] * p->out[1] * p->out[2];
   const size_t group_floats = cw_conv_packed_floats(p) / p->groups, floats = thread_floats(p);
+  const long at_once = tasks_at_once(p, tasks);
+  for (long first = 0; first < tasks; first += at_once) {
+    const long end = tasks - first < at_once ? tasks : first + at_once;
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
-  for (long task = 0; task < tasks; task++) {
+    for (long task = first; task < end; task++) {
 #ifdef _OPENMP
-    float *scratch = (float *)workspace + floats * (size_t)omp_get_thread_num();
+      float *scratch = (float *)workspace + floats * (size_t)omp_get_thread_num();
 #else
-    float *scratch = workspace;
+      float *scratch = workspace;
 #endif
-    const int tile = (int)(task % row_tiles), chunk = (int)(task / row_tiles % chunks);
-    const size_t group = (size_t)(task / row_tiles / chunks % p->groups),
-                 n = (size_t)(task / row_tiles / chunks / p->groups);
-    tile_job job;
-    job.p = p;
-    job.kernels = kernels;
-    job.ring = cw_conv_ring_of(p, p->in_channels, rows);
-    job.x = x + (n * p->groups + group) * p->in_channels * in_volume;
-    job.packed = packed + n * packed_stride + group * group_floats;
-    job.bias = bias ? bias + n * bias_stride + group * p->out_channels : NULL;
-    job.y = y + (n * p->groups + group) * p->out_channels * out_volume;
-    job.accumulate = accumulate;
-    const int y0 = tile * rows, z0 = chunk * planes;
-    const int z1 = z0 + planes < p->out[0] ? z0 + planes : p->out[0];
-    run_tile(&job, z0, z1, y0, p->out[1] - y0 < rows ? p->out[1] - y0 : rows, scratch);
+      const int tile = (int)(task % row_tiles), chunk = (int)(task / row_tiles % chunks);
+      const size_t group = (size_t)(task / row_tiles / chunks % p->groups),
+                   n = (size_t)(task / row_tiles / chunks / p->groups);
+      tile_job job;
+      job.p = p;
+      job.kernels = kernels;
+      job.ring = cw_conv_ring_of(p, p->in_channels, rows);
+      job.x = x + (n * p->groups + group) * p->in_channels * in_volume;
+      job.packed = packed + n * packed_stride + group * group_floats;
+      job.bias = bias ? bias + n * bias_stride + group * p->out_channels : NULL;
+      job.y = y + (n * p->groups + group) * p->out_channels * out_volume;
+      job.accumulate = accumulate;
+      const int y0 = tile * rows, z0 = chunk * planes;
+      const int z1 = z0 + planes < p->out[0] ? z0 + planes : p->out[0];
+      run_tile(&job, z0, z1, y0, p->out[1] - y0 < rows ? p->out[1] - y0 : rows, scratch);
+    }
+    if (!cw_report_tell(report, (double)end / tasks))
+      return;
   }
 }

@@ -39,9 +39,10 @@ const float *cw_conv_prepare(const cw_conv_problem *problem, const float *w, flo
 /* Bytes of scratch for a run on `threads` threads. */
 size_t cw_conv_run_workspace(const cw_conv_problem *problem, int threads);
 /* Runs the problem.  packed_stride and bias_stride: floats between the kernels and biases of two samples, 0 when all
- * share one. */
+ * share one.  report: told now and then, may be NULL. */
 void cw_conv_run(const cw_conv_problem *problem, const float *x, const float *packed, size_t packed_stride,
-                 const float *bias, size_t bias_stride, float *y, bool accumulate, void *workspace, int threads);
+                 const float *bias, size_t bias_stride, float *y, bool accumulate, void *workspace, int threads,
+                 cw_report *report);
 
 /* Gradient to the kernels, one for each sample: dw[n][groups * co][ci][k], overwritten. */
 size_t cw_conv_weight_workspace(const cw_conv_problem *forward, int threads);

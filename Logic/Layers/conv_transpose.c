@@ -55,7 +55,8 @@ static size_t workspace_bytes(const cw_call *call) {
 static void run(const cw_call *call, const cw_conv_problem *p, const float *x, const float *bias, bool accumulate,
                 float *y) {
   const float *kernels = cw_conv_prepare(p, call->in[1], call->workspace, call->threads);
-  cw_conv_run(p, x, kernels, 0, bias, 0, y, accumulate, (char *)call->workspace + packed_bytes(p), call->threads);
+  cw_conv_run(p, x, kernels, 0, bias, 0, y, accumulate, (char *)call->workspace + packed_bytes(p), call->threads,
+              call->report);
 }
 
 static void forward(const cw_call *call) {

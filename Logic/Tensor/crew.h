@@ -21,6 +21,19 @@ static inline cw_crew cw_context_crew(cw_context *context, const char *stage) {
 cw_crew cw_crew_part(const cw_crew *crew, double from, double to);
 /* Reports that this fraction of the crew's work is done.  CW_ERROR_CANCELLED. */
 cw_status cw_crew_tell(const cw_crew *crew, double fraction);
+/* Progress of work that cannot fail: what the host answered stays in `status`, and the work ends early. */
+typedef struct cw_report {
+  cw_crew crew;
+  cw_status status; /* CW_ERROR_CANCELLED: the results are not whole */
+} cw_report;
+
+/* Whether to go on; report NULL: always. */
+static inline bool cw_report_tell(cw_report *report, double fraction) {
+  if (report && report->status == CW_OK)
+    report->status = cw_crew_tell(&report->crew, fraction);
+  return !report || report->status == CW_OK;
+}
+
 /* Threads that cw_crew_run uses at most for `slices` slices: slabs are numbered below it. */
 int cw_crew_slabs(const cw_crew *crew, int slices);
 

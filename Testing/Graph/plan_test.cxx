@@ -1,5 +1,6 @@
 /* Plans: a plan that reuses memory and fuses nodes gives what one gives in which every value keeps its own memory; it
- * needs far less of it; nothing is allocated while it runs; and no allocation failure leaks. */
+ * needs far less of it; nothing is allocated while it runs; no allocation failure leaks; and a host can stop it inside
+ * a large convolution. */
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,6 +8,9 @@
 
 #include "counterwarp/graph.h"
 #include "counterwarp/networks.h"
+extern "C" {
+#include "Graph/rule.h"
+}
 #include "Tensor/test_context.h"
 
 namespace {
@@ -163,6 +167,42 @@ TEST(Plan, RefusesMisuseAndSurvivesFailedAllocations) {
     EXPECT_EQ(plan, nullptr);
     EXPECT_EQ(context.leaked(), 0) << at;
   }
+  cw_graph_free(context, graph);
+}
+
+// 4.3 billion multiply-adds in one node, both ways: the host hears of them in between, and what it stops ends there.
+TEST(Plan, AHostStopsALargeConvolution) {
+  TestContext context;
+  cw_graph *graph = nullptr;
+  ASSERT_EQ(cw_graph_create(context, &graph), CW_OK);
+  cw_value in[2], out;
+  ASSERT_EQ(cw_graph_input(context, graph, "x", CW_SHAPE(CW_BATCH, 32, 54, 54, 54), &in[0]), CW_OK);
+  ASSERT_EQ(cw_graph_parameter(context, graph, "w", CW_SHAPE(32, 32, 3, 3, 3), true, nullptr, &in[1]), CW_OK);
+  cw_attributes attributes = cw_attributes_default();
+  for (int a = 0; a < 3; a++) {
+    attributes.kernel[a] = 3;
+    attributes.pads[a] = attributes.pads[3 + a] = 1;
+  }
+  ASSERT_EQ(cw_graph_node(context, graph, CW_OP_CONV, "y", &attributes, in, 2, &out), CW_OK);
+  ASSERT_EQ(cw_graph_output(context, graph, out), CW_OK);
+  Plan plan(context, graph, CW_INPUT_GRADIENT, 1, true);
+  Fill(cw_plan_gradient(plan.plan, out), 32 * 54 * 54 * 54, 3);  // zeros would be passed over
+  for (const auto run : {cw_plan_forward_run, cw_plan_backward_run}) {
+    const cw_crew crew = cw_context_crew(context, "network");
+    context.reset();
+    context.stages.clear();
+    EXPECT_EQ(run(&crew, plan.plan), CW_OK);
+    EXPECT_GE(context.stages.size(), 3u);
+    EXPECT_EQ(context.fraction, 1);
+    context.stages.clear();
+    context.cancel = true;
+    EXPECT_EQ(run(&crew, plan.plan), CW_ERROR_CANCELLED);
+    EXPECT_EQ(context.stages.size(), 1u);
+    EXPECT_LT(context.fraction, 1);
+    context.cancel = false;
+  }
+  cw_plan_free(context, plan.plan);
+  plan.plan = nullptr;
   cw_graph_free(context, graph);
 }
 
