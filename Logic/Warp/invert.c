@@ -1,4 +1,5 @@
 /* Inverse of a displacement field by fixed-point iteration. */
+#include <math.h>
 #include <string.h>
 
 #include "counterwarp/warp.h"
@@ -8,11 +9,12 @@
 typedef struct step_work {
   const int *size;
   const float *w;
-  float *next;
+  float *next, step;
   double *largest; /* for each slab */
 } step_work;
 
-/* next(p) = -u(p + w(p)), given sum = w + u o w; the largest |sum|^2 where p + w(p) lies inside the box. */
+/* next(p) = w(p) - step r(p), given the residual r = w + u o w in its place; with a step of 1 that is -u(p + w(p)). The
+ * largest |sum|^2 where p + w(p) lies inside the box. */
 static void step_slices(void *user, int slab, int begin, int end) {
   const step_work *work = user;
   const int *size = work->size;
@@ -29,7 +31,7 @@ static void step_slices(void *user, int slab, int begin, int end) {
           const float residual = work->next[axis * samples + p], own = work->w[axis * samples + p];
           square += (double)residual * residual;
           inside = inside && own >= (float)-at[axis] && own <= (float)(size[axis] - 1 - at[axis]);
-          work->next[axis * samples + p] = own - residual;
+          work->next[axis * samples + p] = own - work->step * residual;
         }
         if (inside && square > largest)
           largest = square;
@@ -40,13 +42,17 @@ static void step_slices(void *user, int slab, int begin, int end) {
 cw_status cw_invert_run(const cw_crew *crew, const int size[3], const float *u, int iterations, double tolerance,
                         float **now, float **next, double *largest, double *residual) {
   const int slabs = cw_crew_slabs(crew, size[2]);
+  /* A whole step converges where no eigenvalue l of Du is 1 or more, the step s where |1 - s (1 + l)| < 1. */
+  const float least_step = 0.125f;
+  float step = 1;
+  double before = INFINITY;
   for (int n = 0;; n++) {
     const double from = n / (iterations + 1.0), to = (n + 1) / (iterations + 1.0);
     const cw_crew first = cw_crew_part(crew, from, 0.5 * (from + to)),
                   second = cw_crew_part(crew, 0.5 * (from + to), to);
     CW_TRY(cw_compose_run(&first, size, u, *now, *next));
     memset(largest, 0, (size_t)slabs * sizeof *largest);
-    step_work work = {size, *now, *next, largest};
+    step_work work = {size, *now, *next, step, largest};
     CW_TRY(cw_crew_run(&second, size[2], (size_t)size[0] * (size_t)size[1], step_slices, &work));
     double square = 0;
     for (int slab = 0; slab < slabs; slab++)
@@ -54,6 +60,9 @@ cw_status cw_invert_run(const cw_crew *crew, const int size[3], const float *u, 
     *residual = sqrt(square);
     if (n >= iterations || *residual < tolerance)
       return CW_OK;
+    if (*residual > 0.9 * before && step > least_step)
+      step /= 2;
+    before = *residual;
     float *const swap = *now;
     *now = *next;
     *next = swap;

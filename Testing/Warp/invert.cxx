@@ -48,6 +48,27 @@ TEST(Invert, StopsEarlyAndReportsWhatIsLeft) {
   EXPECT_LT(many, three);
 }
 
+// u = 7 tanh((x - c) / 4): a strain of 1.75 in the middle, where w <- -u(p + w) alone runs away.
+TEST(Invert, ConvergesWhereTissueMoreThanDoubles) {
+  const Size s{{48, 9, 8}};
+  std::vector<float> u(3 * s.samples()), w(u.size()), scratch(u.size());
+  for (size_t i = 0; i < s.samples(); i++)
+    u[i] = float(7 * std::tanh((double(i % 48) - 23.5) / 4));
+  const double residual = cw_invert_field(s.n, u.data(), 60, 1e-4, w.data(), scratch.data(), 2);
+  EXPECT_LT(residual, 1e-4);
+  // By bisection on the same piecewise linear field.
+  const auto forward = [&](double x) {
+    const int cell = std::min(46, int(x));
+    return x + u[cell] + (x - cell) * (u[cell + 1] - u[cell]);
+  };
+  for (int i = 10; i < 38; i++) {
+    double low = 0, high = 47;
+    for (int n = 0; n < 60; n++)
+      (forward(0.5 * (low + high)) < i ? low : high) = 0.5 * (low + high);
+    EXPECT_NEAR(i + w[(3 * 9 + 4) * 48 + i], low, 2e-4) << i;
+  }
+}
+
 TEST(Invert, HostileFieldsStayInside) {
   for (const Size &s : sizes()) {
     const auto u = hostile(s);

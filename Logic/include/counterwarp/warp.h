@@ -46,7 +46,8 @@ void cw_taper(const int size[3], int margin, const float *in, float *out);
  * logarithm, with J <= 0 clamped to 1e-3 first.  Returns the number of voxels with J <= 0. */
 size_t cw_jacobian_determinant(const int size[3], const float *u, bool log_of, float *out, int threads);
 
-/* Inverse of a field by fixed-point iteration, w <- -u(p + w(p)), from w = -u; stops after `iterations` or when the
+/* Inverse of a field by fixed-point iteration, w <- -u(p + w(p)), from w = -u, with shorter steps where that does not
+ * converge (strains of 1 and more); stops after `iterations` or when the
  * largest residual |w(p) + u(p + w(p))| is under tolerance (voxels).  w and scratch: [3][nz][ny][nx], distinct.
  * Returns the largest residual in voxels over voxels whose inverse point lies inside the box. */
 double cw_invert_field(const int size[3], const float *u, int iterations, double tolerance, float *w, float *scratch,
