@@ -46,6 +46,7 @@ void qSlicerCounterwarpHost::setScene(vtkMRMLScene *scene) {
     for (const unsigned long event : {static_cast<unsigned long>(vtkMRMLScene::NodeAddedEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::NodeRemovedEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::StartCloseEvent),
+                                      static_cast<unsigned long>(vtkMRMLScene::StartImportEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::EndImportEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::EndRestoreEvent)})
       scene->AddObserver(event, callback_);
@@ -90,6 +91,9 @@ void qSlicerCounterwarpHost::onEvent(vtkObject *, unsigned long event, void *cli
     case vtkMRMLScene::StartCloseEvent:
       emit self->sceneClosing();
       self->observe(nullptr);
+      break;
+    case vtkMRMLScene::StartImportEvent:
+      emit self->sceneLoading();
       break;
     case vtkMRMLScene::EndImportEvent:
     case vtkMRMLScene::EndRestoreEvent:

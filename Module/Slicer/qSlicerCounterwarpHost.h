@@ -46,7 +46,9 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   void endPreview() override;
 
  signals:
-  // The scene was loaded: the panel's settings may be other ones now.
+  // Nodes come from a file, and choosers lose theirs meanwhile; sceneLoaded follows.
+  void sceneLoading();
+  // The panel's settings may be other ones now.
   void sceneLoaded();
   void sceneClosing();
 

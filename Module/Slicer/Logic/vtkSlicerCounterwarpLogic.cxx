@@ -112,14 +112,15 @@ vtkMRMLScriptedModuleNode *vtkSlicerCounterwarpLogic::GetParameterNode() {
   vtkMRMLScene *scene = this->GetMRMLScene();
   if (!scene)
     return nullptr;
-  vtkMRMLNode *found = scene->GetSingletonNode(kModule, "vtkMRMLScriptedModuleNode");
-  if (found)
-    return vtkMRMLScriptedModuleNode::SafeDownCast(found);
-  vtkNew<vtkMRMLScriptedModuleNode> made;
-  made->SetName(kModule);
-  made->SetSingletonTag(kModule);
-  made->SetModuleName(kModule);
-  return vtkMRMLScriptedModuleNode::SafeDownCast(scene->AddNode(made));
+  auto *node = vtkMRMLScriptedModuleNode::SafeDownCast(scene->GetSingletonNode(kModule, "vtkMRMLScriptedModuleNode"));
+  if (!node) {
+    vtkNew<vtkMRMLScriptedModuleNode> made;
+    made->SetSingletonTag(kModule);
+    node = vtkMRMLScriptedModuleNode::SafeDownCast(scene->AddNode(made));
+  }
+  node->SetName(kModule);  // closing a scene takes the names away
+  node->SetModuleName(kModule);
+  return node;
 }
 
 // ---- in ----
