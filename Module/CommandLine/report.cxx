@@ -3,6 +3,7 @@
 
 #include "embedded.h"
 #include "report_parts.h"
+#include "sanity.h"
 #include "wording.h"
 
 namespace program {

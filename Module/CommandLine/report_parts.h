@@ -20,9 +20,7 @@ struct ReportSources {
 
 // Sentences about whether the explanation can be trusted: {"state": good | poor | open, "text": ..}.
 Json verdict_part(const ReportSources &sources);
-// sanity.json of a folder (or that file), checked for the parts that the page shows.
-Json read_sanity(const Path &folder);
-// Its verdicts in a few sentences.
+// The verdicts of sanity.json in a few sentences.
 Json sanity_verdict(const Json &sanity);
 // Figures by direction: tally, transfer, scores.
 Json figures_part(const ReportSources &sources);

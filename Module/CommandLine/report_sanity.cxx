@@ -3,15 +3,6 @@
 
 namespace program {
 
-Json read_sanity(const Path &folder) {
-  const Path file = std::filesystem::is_directory(folder) ? folder / "sanity.json" : folder;
-  const Json json = read_json(file);
-  for (const char *part : {"methods", "layers", "scans", "rule", "faithfulness", "localisation", "model_fingerprint"})
-    if (!json.is_object() || !json.contains(part))
-      throw Failure(file.string() + ": is not written by `counterwarp sanity`.");
-  return json;
-}
-
 Json sanity_verdict(const Json &sanity) {
   Json list = Json::array();
   if (sanity.is_null())

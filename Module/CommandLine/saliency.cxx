@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "methods.h"
-#include "report_parts.h"
+#include "sanity.h"
 #include "wording.h"
 
 namespace program {

@@ -113,6 +113,15 @@ void run_sanity(Context &context, const SanityRequest &request) {
               request.out + "` shows them.");
 }
 
+Json read_sanity(const Path &folder) {
+  const Path file = std::filesystem::is_directory(folder) ? folder / "sanity.json" : folder;
+  const Json json = read_json(file);
+  for (const char *part : {"methods", "layers", "scans", "rule", "faithfulness", "localisation", "model_fingerprint"})
+    if (!json.is_object() || !json.contains(part))
+      throw Failure(file.string() + ": is not written by `counterwarp sanity`.");
+  return json;
+}
+
 void add_sanity(Program &program) {
   auto request = std::make_shared<SanityRequest>();
   CLI::App *command =

@@ -17,6 +17,8 @@ struct SanityWork {
   cw_saliency *saliency;
 };
 
+// sanity.json of a folder (or that file), checked for the parts that others read.
+Json read_sanity(const Path &folder);
 // Runs the checks; layers by name, first to last.
 Json check_methods(Context &context, const SanityWork &work, Rows &rows, Json &layers);
 // The baseline of all scans that took part in training: the groups' t map; empty where a group has under two of them.

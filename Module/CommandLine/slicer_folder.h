@@ -1,8 +1,10 @@
 // A command of counterwarp writes a folder; of that, what Slicer asked for takes the names that Slicer gave.
 #pragma once
 
+#include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "context.h"
@@ -10,12 +12,15 @@
 
 namespace program {
 
-// A new folder beside an output, which goes with this object, with all that was not handed over.
+// A new folder beside an output, which goes with this object, with all that was not handed over.  Slicer cancels a
+// module by killing it: the folders of such runs for the same output go with the next one.
 class WorkFolder {
  public:
   explicit WorkFolder(const std::string &output) {
     make_folder_of(output);
-    std::string name = output + ".part-" + std::string(6, 'X');  // mkdtemp puts a name of its own in place of these
+    remove_abandoned(output);
+    // mkdtemp puts a name of its own in place of the X.
+    std::string name = output + ".part-" + std::to_string(getpid()) + "-" + std::string(6, 'X');
     if (!mkdtemp(name.data()))
       throw Failure(output + ": cannot be written (no folder can be made beside it).");
     path_ = name;
@@ -45,6 +50,26 @@ class WorkFolder {
   }
 
  private:
+  // OUTPUT.part-PID-abcdef of a process that is no more.
+  static void remove_abandoned(const Path &output) {
+    const std::string start = output.filename().string() + ".part-";
+    std::vector<Path> left;
+    std::error_code error;
+    for (const auto &entry :
+         std::filesystem::directory_iterator(output.parent_path().empty() ? "." : output.parent_path(), error)) {
+      const std::string name = entry.path().filename().string();
+      if (name.compare(0, start.size(), start) != 0 || !entry.is_directory(error))
+        continue;
+      char *end = nullptr;
+      const long process = std::strtol(name.c_str() + start.size(), &end, 10);
+      if (process > 0 && *end == '-' && std::string(end).size() == 7 && kill(static_cast<pid_t>(process), 0) != 0 &&
+          errno == ESRCH)
+        left.push_back(entry.path());
+    }
+    for (const Path &folder : left)
+      std::filesystem::remove_all(folder, error);
+  }
+
   Path path_;
 };
 

@@ -1,4 +1,6 @@
 // The module CounterwarpSimulate: one volume of the scene in, volumes and a transform out.
+#include "counterwarp/nrrd.h"
+#include "owned.h"
 #include "simulations.h"
 #include "slicer_folder.h"
 #include "slicer_module.h"
@@ -16,7 +18,12 @@ void simulate_into(Context &context, SimulateRequest request, const Outputs &out
   request.out = folder.path().string();
   run_simulate(context, request);
   const SimulationNames names(scan_of_file(request.scan, "", "").id, request.direction);
-  folder.hand_over(names.field, outputs.field);
+  if (!outputs.field.empty()) {
+    // NIfTI fields are not the same to all versions of Slicer.
+    Volume field(context);
+    context.check(cw_nifti_read_field(context, (folder.path() / names.field).c_str(), field.get()));
+    context.check(cw_nrrd_write_field(context, outputs.field.c_str(), field.get()));
+  }
   folder.hand_over(names.jacobian, outputs.jacobian);
   folder.hand_over(names.image, outputs.image);
 }

@@ -1,5 +1,6 @@
 #include "qSlicerCounterwarpHost.h"
 
+#include <vtkImageData.h>
 #include <vtkMRMLColorNode.h>
 #include <vtkMRMLLabelMapVolumeNode.h>
 #include <vtkMRMLScalarVolumeDisplayNode.h>
@@ -14,6 +15,17 @@
 #include <QFileInfo>
 
 #include "vtkSlicerCounterwarpLogic.h"
+
+namespace {
+
+using Images = vtkSlicerCounterwarpLogic::Images;
+
+// As the panel brings it back.
+const Images &imagesOf(const qCounterwarpResultPointer &result) {
+  return *static_cast<const Images *>(result->made.get());
+}
+
+}  // namespace
 
 qSlicerCounterwarpHost::qSlicerCounterwarpHost(vtkSlicerCounterwarpLogic *logic, QObject *parent)
     : qCounterwarpHost(parent), logic_(logic) {
@@ -34,6 +46,7 @@ void qSlicerCounterwarpHost::setScene(vtkMRMLScene *scene) {
     for (const unsigned long event : {static_cast<unsigned long>(vtkMRMLScene::NodeAddedEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::NodeRemovedEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::StartCloseEvent),
+                                      static_cast<unsigned long>(vtkMRMLScene::StartImportEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::EndImportEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::EndRestoreEvent)})
       scene->AddObserver(event, callback_);
@@ -78,6 +91,9 @@ void qSlicerCounterwarpHost::onEvent(vtkObject *, unsigned long event, void *cli
     case vtkMRMLScene::StartCloseEvent:
       emit self->sceneClosing();
       self->observe(nullptr);
+      break;
+    case vtkMRMLScene::StartImportEvent:
+      emit self->sceneLoading();
       break;
     case vtkMRMLScene::EndImportEvent:
     case vtkMRMLScene::EndRestoreEvent:
@@ -168,17 +184,23 @@ void qSlicerCounterwarpHost::showPreview(const QString &scan, const qCounterwarp
   preview_ = true;
 }
 
+qCounterwarpMaker qSlicerCounterwarpHost::maker() const {
+  return [](const cw_simulation &simulation) -> std::shared_ptr<void> {
+    return std::make_shared<Images>(vtkSlicerCounterwarpLogic::MakeImages(simulation));
+  };
+}
+
 void qSlicerCounterwarpHost::showResult(const QString &scan, const qCounterwarpResultPointer &result,
                                         const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &) {
   vtkMRMLScalarVolumeNode *input = node(scan);
   if (!input)
     return;
-  const cw_simulation &s = result->simulation;
-  image_ = outputs.volume ? logic_->PutImage(input, s.image) : nullptr;
+  const Images &made = imagesOf(result);
+  image_ = outputs.volume ? logic_->PutImage(input, made.image) : nullptr;
   if (outputs.field)
-    logic_->PutField(input, s.field);
+    logic_->PutField(input, made.field, result->simulation.field.grid);
   if (outputs.jacobian)
-    logic_->PutJacobian(input, s.jacobian);
+    logic_->PutJacobian(input, made.jacobian);
   if (result_ != result)
     change_ = nullptr;
   result_ = result;
@@ -196,7 +218,7 @@ void qSlicerCounterwarpHost::showAtRest() {
     logic_->Show(input, saliency_, 0.5);
   } else {
     if (overlay_ && result_ && !change_)
-      change_ = logic_->PutOverlay(input, result_->simulation.log_jacobian, scale_);
+      change_ = logic_->PutOverlay(input, imagesOf(result_).overlay, scale_);
     logic_->Show(image_ ? image_.GetPointer() : input, overlay_ ? change_.GetPointer() : nullptr, 0.5);
   }
 }

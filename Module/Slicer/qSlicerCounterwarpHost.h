@@ -34,6 +34,7 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   void openDemo() override;
   void scanChosen(const QString &id) override;
   void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) override;
+  qCounterwarpMaker maker() const override;
   void showResult(const QString &scan, const qCounterwarpResultPointer &result, const qCounterwarpOutputs &outputs,
                   const qCounterwarpOrigin &origin) override;
   void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) override;
@@ -45,7 +46,9 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   void endPreview() override;
 
  signals:
-  // The scene was loaded: the panel's settings may be other ones now.
+  // Nodes come from a file, and choosers lose theirs meanwhile; sceneLoaded follows.
+  void sceneLoading();
+  // The panel's settings may be other ones now.
   void sceneLoaded();
   void sceneClosing();
 

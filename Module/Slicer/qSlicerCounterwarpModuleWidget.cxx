@@ -12,6 +12,14 @@
 #include "qSlicerCounterwarpHost.h"
 #include "vtkSlicerCounterwarpLogic.h"
 
+namespace {
+
+QByteArray textOf(const QVariantMap &settings) {
+  return QJsonDocument(QJsonObject::fromVariantMap(settings)).toJson(QJsonDocument::Compact);
+}
+
+}  // namespace
+
 qSlicerCounterwarpModuleWidget::qSlicerCounterwarpModuleWidget(QWidget *parent) : Superclass(parent) {}
 
 qSlicerCounterwarpModuleWidget::~qSlicerCounterwarpModuleWidget() {
@@ -49,6 +57,7 @@ void qSlicerCounterwarpModuleWidget::setup() {
   connect(scan_, SIGNAL(currentNodeChanged(vtkMRMLNode *)), this, SLOT(onScanChosen(vtkMRMLNode *)));
   connect(atlas_, SIGNAL(currentNodeChanged(vtkMRMLNode *)), this, SLOT(onAtlasChosen(vtkMRMLNode *)));
   connect(panel_, &qCounterwarpPanel::settingsChanged, this, [this] { writeSettings(); });
+  connect(host_, &qSlicerCounterwarpHost::sceneLoading, this, [this] { reading_ = true; });
   connect(host_, &qSlicerCounterwarpHost::sceneLoaded, this, [this] { readSettings(); });
   connect(host_, &qSlicerCounterwarpHost::sceneClosing, this, [this] {
     reading_ = true;  // a scene that closes takes no settings
@@ -98,8 +107,7 @@ void qSlicerCounterwarpModuleWidget::writeSettings() {
   const int was = node->StartModify();
   node->SetNodeReferenceID("Scan", settings.take(QStringLiteral("scan")).toString().toUtf8().constData());
   node->SetNodeReferenceID("Atlas", settings.take(QStringLiteral("atlas")).toString().toUtf8().constData());
-  const QByteArray text = QJsonDocument(QJsonObject::fromVariantMap(settings)).toJson(QJsonDocument::Compact);
-  node->SetParameter("Settings", text.toStdString());
+  node->SetParameter("Settings", textOf(settings).toStdString());
   node->EndModify(was);
 }
 
@@ -108,21 +116,26 @@ void qSlicerCounterwarpModuleWidget::readSettings() {
   vtkMRMLScene *scene = this->mrmlScene();
   vtkMRMLNode *found = scene ? scene->GetSingletonNode("Counterwarp", "vtkMRMLScriptedModuleNode") : nullptr;
   auto *node = vtkMRMLScriptedModuleNode::SafeDownCast(found);
-  if (!logic || !node)
+  reading_ = false;
+  if (!logic || !node || node->GetParameter("Settings").empty())  // a scene without any leaves the panel as it is
     return;
-  QVariantMap settings =
-      QJsonDocument::fromJson(QByteArray::fromStdString(node->GetParameter("Settings"))).object().toVariantMap();
+  const QByteArray text = QByteArray::fromStdString(node->GetParameter("Settings"));
+  QVariantMap settings = QJsonDocument::fromJson(text).object().toVariantMap(), own = panel_->settings();
   const auto id = [&](const char *role) {
-    const char *text = node->GetNodeReferenceID(role);
-    return QString::fromUtf8(text && scene->GetNodeByID(text) ? text : "");
+    const char *of = node->GetNodeReferenceID(role);
+    return QString::fromUtf8(of && scene->GetNodeByID(of) ? of : "");
   };
   settings[QStringLiteral("scan")] = id("Scan");
   settings[QStringLiteral("atlas")] = id("Atlas");
+  const bool same = own.take(QStringLiteral("scan")) == settings[QStringLiteral("scan")] &&
+                    own.take(QStringLiteral("atlas")) == settings[QStringLiteral("atlas")] && text == textOf(own);
   reading_ = true;
-  host_->watch(QString());
   scan_->setCurrentNodeID(id("Scan"));
   atlas_->setCurrentNodeID(id("Atlas"));
-  panel_->setSettings(settings);
+  if (!same) {  // else other things were added to the scene, and work goes on
+    host_->watch(QString());
+    panel_->setSettings(settings);
+    host_->watch(panel_->scan());
+  }
   reading_ = false;
-  host_->watch(panel_->scan());
 }

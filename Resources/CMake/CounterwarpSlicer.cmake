@@ -19,12 +19,15 @@ if(COUNTERWARP_REPOSITORY_URL)
                  @ONLY)
 endif()
 
-# Slicer reads images itself, and its tests are its own.  The programs need more libraries than Slicer has.
-set(COUNTERWARP_BUILD_NIFTI OFF)
+# Slicer reads images for the panel, and hands files to the command-line modules.  Its tests are its own; the program, with
+# its report, is for outside.
+option(COUNTERWARP_BUILD_CLI_MODULES "Command-line modules; need nifticlib, CLI11 and nlohmann-json" ON)
+set(COUNTERWARP_BUILD_NIFTI "${COUNTERWARP_BUILD_CLI_MODULES}")
 set(COUNTERWARP_BUILD_PROGRAM OFF)
 set(COUNTERWARP_BUILD_TESTING OFF)
 set(COUNTERWARP_BUILD_WIDGETS ON)
 set(COUNTERWARP_BUILD_ITK ON) # "Align to model", by Slicer's own ITK
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME Development) # libraries and headers: not in the extension's package
 
 find_package(Slicer REQUIRED)
 include(${Slicer_USE_FILE})

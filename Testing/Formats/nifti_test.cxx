@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <clocale>
 #include <cmath>
 #include <limits>
 
+#include "counterwarp/nrrd.h"
 #include "counterwarp/random.h"
 #include "Formats/nifti_file.h"
 #include "Tensor/test_context.h"
@@ -388,6 +390,45 @@ TEST(NiftiField, ConventionsDifferInTheSignsOnFile) {
     EXPECT_EQ(first[1], sign * field.data[60]);
     EXPECT_EQ(first[2], field.data[120]);
   }
+  cw_volume_free(context, &field);
+}
+
+TEST(NrrdField, VectorsInLpsWhateverTheLocale) {
+  Folder folder;
+  TestContext context;
+  const double half = 0.5;
+  const cw_affine affine = {{{1.5, 0, 0, -40.25}, {0, -2, 0, 30}, {0, 0, 1e-3, half}}};
+  cw_volume field = random_volume(context, 3, affine);
+  for (const char *name : {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE"})  // where there is one
+    if (std::setlocale(LC_NUMERIC, name))
+      break;
+  const cw_status status = cw_nrrd_write_field(context, (folder / "f.nrrd").c_str(), &field);
+  std::setlocale(LC_NUMERIC, "C");
+  ASSERT_EQ(status, CW_OK) << context.message();
+  const Bytes bytes = folder.get("f.nrrd");
+  const std::string text(bytes.begin(), bytes.end());
+  const size_t end = text.find("\n\n");
+  ASSERT_NE(end, std::string::npos);
+  for (const char *line :
+       {"NRRD0005\n", "\ntype: float\n", "\ndimension: 4\n", "\nspace: left-posterior-superior\n", "\nsizes: 3 5 4 3\n",
+        "\nkinds: vector domain domain domain\n", "\nencoding: raw\n",
+        "\nspace directions: none (1.5,0,0) (0,-2,0) (0,0,0.001)\n", "\nspace origin: (-40.25,30,0.5)\n\n"})
+    EXPECT_LT(text.find(line), end) << line << text.substr(0, end);
+  ASSERT_EQ(bytes.size(), end + 2 + 180 * sizeof(float));
+  for (size_t i = 0; i < 60; i++)
+    for (size_t c = 0; c < 3; c++) {
+      float stored;
+      std::memcpy(&stored, &bytes[end + 2 + (3 * i + c) * sizeof stored], sizeof stored);
+      ASSERT_EQ(stored, field.data[60 * c + i]) << i << c;
+    }
+  EXPECT_EQ(cw_nrrd_write_field(context, (folder / "f.nii").c_str(), &field), CW_ERROR_ARGUMENT);
+  EXPECT_NE(std::string(context.message()).find(".nrrd"), std::string::npos);
+  EXPECT_EQ(cw_nrrd_write_field(context, (folder / "absent/f.nrrd").c_str(), &field), CW_ERROR_FILE);
+  field.components = 1;
+  EXPECT_EQ(cw_nrrd_write_field(context, (folder / "f.nrrd").c_str(), &field), CW_ERROR_SHAPE);
+  EXPECT_EQ(cw_nifti_write(context, (folder / "g.nrrd").c_str(), &field, CW_NIFTI_FLOAT32), CW_ERROR_ARGUMENT);
+  EXPECT_EQ(folder.get("f.nrrd"), bytes);  // what failed left the file that was there
+  field.components = 3;
   cw_volume_free(context, &field);
 }
 

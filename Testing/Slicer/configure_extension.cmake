@@ -17,8 +17,9 @@ function(configure name expect)
   message(STATUS "fine: ${name}")
 endfunction()
 
-configure(all "for the extension: OpenBLAS;kissfft;protobuf;protobuf-c" -DCOUNTERWARP_SUPERBUILD_ALL=ON)
-foreach(part OpenBLAS kissfft protobuf protobuf-c inner)
+configure(all "for the extension: OpenBLAS;kissfft;protobuf;protobuf-c;CLI11;json;zlib;nifticlib"
+          -DCOUNTERWARP_SUPERBUILD_ALL=ON)
+foreach(part OpenBLAS kissfft protobuf protobuf-c CLI11 json zlib nifticlib inner)
   if(NOT EXISTS "${BINARY}/all/CMakeFiles/${part}-complete" AND NOT IS_DIRECTORY "${BINARY}/all/${part}"
      AND NOT IS_DIRECTORY "${BINARY}/all/${part}-prefix")
     message(FATAL_ERROR "all: no external project ${part}")
@@ -40,3 +41,9 @@ if(NOT url STREQUAL "https://example.org/counterwarp.git")
   message(FATAL_ERROR "Counterwarp.json: scm_url is ${url}")
 endif()
 configure(inner "the extension is described" -DCOUNTERWARP_SUPERBUILD=OFF -DBUILD_TESTING=ON)
+# Where the modules are installed is where Slicer looks for those of an extension.
+file(READ "${BINARY}/inner/Module/CommandLine/cmake_install.cmake" installs)
+if(NOT installs MATCHES "lib/Slicer-5.0/cli-modules" OR NOT installs MATCHES "CounterwarpTrain")
+  message(FATAL_ERROR "inner: the command-line modules are installed elsewhere")
+endif()
+configure(panel "the extension is described" -DCOUNTERWARP_SUPERBUILD=OFF -DCOUNTERWARP_BUILD_CLI_MODULES=OFF)

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "counterwarp/nifti.h"
+#include "counterwarp/nrrd.h"
 #include "Results/fake_model.h"
 
 namespace {
@@ -26,6 +27,7 @@ int Write(cw_context *context, const std::string &folder) {
   CW_TRY(cw_nifti_write(context, (folder + "/image.nii.gz").c_str(), &s.image, CW_NIFTI_FLOAT32));
   CW_TRY(cw_nifti_write(context, (folder + "/jacobian.nii.gz").c_str(), &s.jacobian, CW_NIFTI_FLOAT32));
   CW_TRY(cw_nifti_write_field(context, (folder + "/field.nii.gz").c_str(), &s.field, CW_FIELD_RAS));
+  CW_TRY(cw_nrrd_write_field(context, (folder + "/field.nrrd").c_str(), &s.field));
   std::printf("largest displacement %.2f mm\n", s.largest);
   cw_simulation_free(context, &s);
   cw_volume_free(context, &scan);

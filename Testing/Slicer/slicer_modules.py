@@ -3,10 +3,14 @@
 Command lines are put together from the modules' own XML, in the order of vtkSlicerCLIModuleLogic (flags, then indexed
 parameters), so that description and program cannot differ.
 """
+import array
+import gzip
 import os
 import pathlib
 import re
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -45,7 +49,7 @@ def describe(module):
             if parameter.tag in ("image", "transform", "file", "directory"):
                 fine = fine and parts.get("channel") in ("input", "output")
             if parameter.tag in ("image", "transform"):
-                fine = fine and parameter.get("fileExtensions") == ".nii.gz"
+                fine = fine and parameter.get("fileExtensions") == (".nii.gz" if parameter.tag == "image" else ".nrrd")
             if parameter.tag == "string-enumeration":
                 fine = fine and parts["default"] in [e.text for e in parameter.findall("element")]
             if not fine:
@@ -71,6 +75,27 @@ def run(line):
     return subprocess.run(line, capture_output=True, text=True)
 
 
+def read_nrrd(file):
+    """Numbers x, y, z, x, .. and the columns of the grid's affine."""
+    head, _, data = file.read_bytes().partition(b"\n\n")
+    header = dict(line.split(": ", 1) for line in head.decode().splitlines()[2:])
+    columns = re.findall(r"\(([^)]*)\)", header["space directions"] + header["space origin"])
+    return array.array("f", data), [[float(n) for n in c.split(",")] for c in columns], header["space"]
+
+
+def read_nifti_field(file):
+    """The same of a NIfTI file of intent 1006, as LPS."""
+    data = gzip.decompress(file.read_bytes())
+    rows = [struct.unpack_from("<4f", data, 280 + 16 * r) for r in range(3)]
+    numbers = array.array("f", data[352:])
+    count = len(numbers) // 3
+    signs = (-1, -1, 1)
+    mixed = array.array("f", bytes(4 * len(numbers)))
+    for c in range(3):
+        mixed[c::3] = array.array("f", (signs[c] * n for n in numbers[c * count:(c + 1) * count]))
+    return mixed, [[signs[r] * rows[r][c] for r in range(3)] for c in range(4)], struct.unpack_from("<h", data, 68)[0]
+
+
 def check_progress(output, what):
     numbers = [float(n) for n in re.findall(r"<filter-progress>([^<]*)</filter-progress>", output)]
     check(bool(numbers) and all(0 <= n <= 1 for n in numbers) and "<filter-start>" in output and
@@ -85,7 +110,7 @@ with tempfile.TemporaryDirectory() as name:
     subprocess.run([samples, name], check=True, stdout=subprocess.DEVNULL)
 
     simulate = describe("CounterwarpSimulate")
-    values = {"input": folder / "scan.nii.gz", "output": folder / "out.nii.gz", "field": folder / "out field.nii.gz",
+    values = {"input": folder / "scan.nii.gz", "output": folder / "out.nii.gz", "field": folder / "out field.nrrd",
               "jacobian": folder / "out_j.nii.gz", "model": folder / "model.onnx", "direction": "remove",
               "strength": "0.7"}
     done = run(command("CounterwarpSimulate", simulate, values))
@@ -93,9 +118,15 @@ with tempfile.TemporaryDirectory() as name:
     check_progress(done.stdout, "CounterwarpSimulate")
     subprocess.run([counterwarp, "simulate", "--quiet", "--model", folder / "model.onnx", "--direction", "remove",
                     "--strength", "0.7", "--out", folder / "same", folder / "scan.nii.gz"], check=True)
-    for module_file, program_file in (("out.nii.gz", "image"), ("out field.nii.gz", "field"), ("out_j.nii.gz", "jacobian")):
+    for module_file, program_file in (("out.nii.gz", "image"), ("out_j.nii.gz", "jacobian")):
         same = folder / "same" / f"scan_desc-remove_{program_file}.nii.gz"
         check((folder / module_file).read_bytes() == same.read_bytes(), f"{module_file}: as counterwarp simulate")
+    ours, columns, space = read_nrrd(folder / "out field.nrrd")
+    theirs, same_columns, intent = read_nifti_field(folder / "same" / "scan_desc-remove_field.nii.gz")
+    check(space == "left-posterior-superior" and intent == 1006 and ours == theirs,
+          "out field.nrrd: the field of counterwarp simulate")
+    check(all(abs(a - b) < 1e-4 for c, d in zip(columns, same_columns) for a, b in zip(c, d)),
+          "out field.nrrd: its grid")
     check(not list(folder.glob("*.part*")), "no folder is left")
     # Somebody's own, of a name that such a folder might have; and an output on another file system.
     (folder / "again.nii.gz.part").mkdir()
@@ -103,12 +134,12 @@ with tempfile.TemporaryDirectory() as name:
     elsewhere = pathlib.Path("/dev/shm")
     away = elsewhere.is_dir() and elsewhere.stat().st_dev != folder.stat().st_dev
     with tempfile.TemporaryDirectory(dir=elsewhere if away else folder) as other:
-        field = pathlib.Path(other) / "field.nii.gz"
+        field = pathlib.Path(other) / "field.nrrd"
         done = run(command("CounterwarpSimulate", simulate, {**values, "output": folder / "again.nii.gz",
                                                              "field": field}))
-        check(done.returncode == 0 and field.exists() and field.read_bytes() == (folder / "out field.nii.gz").read_bytes(),
+        check(done.returncode == 0 and field.exists() and field.read_bytes() == (folder / "out field.nrrd").read_bytes(),
               f"an output on {'another' if away else 'the same'} file system {done.stderr.strip()}")
-        check([f.name for f in field.parent.iterdir()] == ["field.nii.gz"], "nothing else is left there")
+        check([f.name for f in field.parent.iterdir()] == ["field.nrrd"], "nothing else is left there")
     check((folder / "again.nii.gz.part" / "kept").exists(), "a folder that was there stays as it was")
 
     done = run(command("CounterwarpSimulate", simulate, {**values, "model": folder / "absent.onnx",
@@ -117,6 +148,17 @@ with tempfile.TemporaryDirectory() as name:
     check(not list(folder.glob("none*")), "nothing is left of a failure")
     done = run(command("CounterwarpSimulate", simulate, {**values, "direction": "sideways"}))
     check(done.returncode == 2 and done.stderr, "a wrong direction is refused")
+
+    # Slicer cancels by killing: what that leaves goes with the next run for the same output, and nobody else's does.
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left, others = (folder / f"killed.nii.gz.part-{pid}-aBcD12" for pid in (dead.pid, os.getpid()))
+    for part in (left, others):
+        part.mkdir()
+        (part / "field.nii.gz").write_bytes(b"half")
+    done = run(command("CounterwarpSimulate", simulate, {**values, "output": folder / "killed.nii.gz"}))
+    check(done.returncode == 0 and not left.exists() and others.exists(), "what a killed run left is gone")
+    shutil.rmtree(others)
 
     train = describe("CounterwarpTrain")
     subprocess.run([counterwarp, "cohort", "--quiet", "--kind", "spheres", "--subjects", "8", "--size", "32", "--out",

@@ -65,7 +65,15 @@ with tempfile.TemporaryDirectory() as folder:
     volumes = {name: read(scene, name, f"{folder}/{name}.nii.gz", "vtkMRMLScalarVolumeNode",
                           "vtkMRMLVolumeArchetypeStorageNode") for name in ("scan", "image", "jacobian")}
     transform = read(scene, "field", f"{folder}/field.nii.gz", "vtkMRMLTransformNode", "vtkMRMLTransformStorageNode")
+    # As the module CounterwarpSimulate hands it to Slicer.
+    same = read(scene, "field of the module", f"{folder}/field.nrrd", "vtkMRMLTransformNode",
+                "vtkMRMLTransformStorageNode")
     check(messages.text() == "", f"without a warning {messages.text()!r}")
+    check(same.GetTransformFromParent().IsA("vtkOrientedGridTransform") == 1, "the NRRD file is a grid transform")
+    centre = matrix(volumes["scan"]) @ (*(n / 2 for n in volumes["scan"].GetImageData().GetDimensions()), 1)
+    there = [np.array(t.GetTransformFromParent().TransformPoint(centre[:3])) for t in (transform, same)]
+    check(np.abs(there[0] - there[1]).max() < 1e-4 and np.abs(there[0] - centre[:3]).max() > 0.1,
+          f"the NRRD and the NIfTI file are one transform ({there[0] - centre[:3]}, {there[1] - centre[:3]})")
 
     scan, image, jacobian = (samples(volumes[name]) for name in ("scan", "image", "jacobian"))
     for name in ("image", "jacobian"):

@@ -1,5 +1,6 @@
 // The real panel in the real viewer, driven as a user would: choosing, dragging, cancelling, and everything that goes
 // wrong.
+#include <atomic>
 #include <QDropEvent>
 #include <QHeaderView>
 #include <QMimeData>
@@ -8,6 +9,7 @@
 #include <QStyle>
 #include <QStyleOptionSlider>
 #include <QTableWidget>
+#include <thread>
 
 #include "viewer_test.h"
 
@@ -114,6 +116,42 @@ class PanelTest : public widgets_test::ViewerTest {
     QVERIFY(s.logit_after > original + 0.1);
     QVERIFY(part<QLabel>("logitLabel")->text().contains("classifier says"));
     picture("after");
+  }
+
+  // What holds up a window for too long, a host leaves to the engine's thread.
+  void hostsCopiesAreMadeInAnotherThread() {
+    std::atomic<int> there{0}, most{0};
+    std::atomic<bool> apart{true};
+    const auto gui = std::this_thread::get_id();
+    const auto look = [&] {
+      most = std::max(most.load(), there.load());
+      apart = apart && std::this_thread::get_id() != gui;
+    };
+    {
+      qCounterwarpEngine engine;
+      qCounterwarpResultPointer last;
+      connect(&engine, &qCounterwarpEngine::resultReady, this,
+              [&](const qCounterwarpResultPointer &result) { last = result; });
+      engine.setMaker([&](const cw_simulation &simulation) -> std::shared_ptr<void> {
+        there++;
+        look();
+        return std::shared_ptr<float>(new float(simulation.image.data[0]), [&](float *made) {
+          delete made;
+          there--;
+          look();
+        });
+      });
+      engine.readModel(files_->model());
+      engine.prepare(qCounterwarpFiles::load(files_->scan()).volume, "scan", nullptr);
+      for (const double strength : {0.2, 0.4, 0.6, 0.8}) {
+        engine.show(strength, true);
+        QTRY_VERIFY_WITH_TIMEOUT(last && last->strength == strength && !engine.isBusy(), kPatience);
+        QVERIFY(last->made);
+      }
+    }
+    QVERIFY(apart);
+    QCOMPARE(there.load(), 0);
+    QVERIFY2(most <= 3, qPrintable(QString::number(most)));  // the newest, the one before, and one being made
   }
 
   void keyboardAlone() {

@@ -1,6 +1,7 @@
 // What the panel, its engine and its host pass to each other: made once, then only read, shared between threads.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <QMetaType>
 #include <QString>
@@ -62,9 +63,13 @@ struct qCounterwarpResult {
 
   double strength;  // -1 .. 1: below 0 removal
   cw_simulation simulation;
-  cw_context *context;  // owns the simulation's volumes
+  cw_context *context;         // owns the simulation's volumes
+  std::shared_ptr<void> made;  // of the simulation, by the host's maker
 };
 using qCounterwarpResultPointer = std::shared_ptr<const qCounterwarpResult>;
+
+// What a host makes of a simulation in the engine's thread, where it is given back, too.
+using qCounterwarpMaker = std::function<std::shared_ptr<void>(const cw_simulation &)>;
 
 // What a method says that the classifier's logit of the scan itself depends on.
 struct qCounterwarpSaliency {

@@ -118,6 +118,10 @@ void qCounterwarpEngine::wish(const std::function<void(Wishes &)> &change) {
     rest();  // the thread may never have seen what was wished for
 }
 
+void qCounterwarpEngine::setMaker(const qCounterwarpMaker &maker) {
+  wish([&](Wishes &w) { w.maker = maker; });
+}
+
 void qCounterwarpEngine::readModel(const QString &file) {
   wish([&](Wishes &w) {
     model_serial_++;
@@ -340,7 +344,7 @@ void qCounterwarpEngine::work(Held &held, Wishes &now) {
     if (now.curve)
       curveNow(held);
     else if (now.settle)
-      settleNow(held, now.strength);
+      settleNow(held, now.strength, now.maker);
     else if (now.regions)
       regionsNow(held, now.atlas, now.atlasOfModel);
     else if (now.saliency)
@@ -465,7 +469,7 @@ void qCounterwarpEngine::curveNow(Held &held) {
   post([this, strengths, logits] { emit curveReady(strengths, logits); });
 }
 
-void qCounterwarpEngine::settleNow(Held &held, double strength) {
+void qCounterwarpEngine::settleNow(Held &held, double strength, const qCounterwarpMaker &maker) {
   const auto result = std::make_shared<qCounterwarpResult>();
   result->strength = strength;
   result->context = openContext(onProgress, onWarning, this);
@@ -473,6 +477,8 @@ void qCounterwarpEngine::settleNow(Held &held, double strength) {
     return;
   if (!fine(result->context, cw_live_simulate(result->context, held.live, strength, &result->simulation)))
     return;
+  if (maker)
+    result->made = maker(result->simulation);
   held.retired = held.result;
   held.result = result;
   {

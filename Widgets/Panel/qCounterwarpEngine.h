@@ -28,6 +28,8 @@ class qCounterwarpEngine : public QObject {
   // Stops at the next progress report, within some tens of milliseconds.
   ~qCounterwarpEngine() override;
 
+  // Of each full resolution from now on; nullptr for none.
+  void setMaker(const qCounterwarpMaker &maker);
   // Reads a model; the prepared scan is dropped.
   void readModel(const QString &file);
   // Prepares a scan for the model (which may still be being read).
@@ -73,6 +75,7 @@ class qCounterwarpEngine : public QObject {
     QString modelFile, scanName, method;
     qCounterwarpVolumePointer scanData, atlas;
     qCounterwarpAlignment alignment;
+    qCounterwarpMaker maker;
     bool atlasOfModel = false;
     double strength = 0;
     bool any() const { return model || scan || preview || curve || settle || regions || saliency; }
@@ -87,7 +90,7 @@ class qCounterwarpEngine : public QObject {
   void prepareNow(Held &held, const Wishes &now);
   void previewNow(Held &held, double strength);
   void curveNow(Held &held);
-  void settleNow(Held &held, double strength);
+  void settleNow(Held &held, double strength, const qCounterwarpMaker &maker);
   void regionsNow(Held &held, const qCounterwarpVolumePointer &atlas, bool of_model);
   void saliencyNow(Held &held, const QString &method);
   cw_status planSaliency(Held &held, const QString &method);

@@ -42,6 +42,9 @@ class qCounterwarpHost : public QObject {
   // The user chose this scan.
   virtual void scanChosen(const QString &id) = 0;
   virtual void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) = 0;
+  // Large copies would hold up the window: what this makes of a simulation comes to showResult as result->made.  It
+  // runs in another thread and touches nothing of the host; nullptr: nothing is made.
+  virtual qCounterwarpMaker maker() const { return nullptr; }
   // Replaces the outputs of an earlier position of the same scan.
   virtual void showResult(const QString &scan, const qCounterwarpResultPointer &result,
                           const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &origin) = 0;

@@ -174,6 +174,7 @@ void qCounterwarpPanel::setHost(qCounterwarpHost *host) {
     });
     host_->showOverlay(ui_->overlayCheck->isChecked());
   }
+  engine_->setMaker(host_ ? host_->maker() : nullptr);
   refreshChoices();
   enable();
 }

@@ -36,6 +36,8 @@ void cw_nifti_close(cw_nifti_file *file);
 /* Fills file from a raw header (348 bytes in the file's byte order) without touching the stream. */
 cw_status cw_nifti_parse(cw_context *context, const void *header, cw_nifti_kind kind, cw_nifti_file *file);
 
+bool cw_nifti_ends_with(const char *text, const char *end);
+
 /* A file that appears whole under its name or not at all: written beside it, then renamed. */
 typedef struct cw_nifti_output {
   const char *name;
@@ -43,6 +45,7 @@ typedef struct cw_nifti_output {
   znzFile stream;
 } cw_nifti_output;
 
+/* Compresses where the name ends in .gz. */
 cw_status cw_nifti_output_open(cw_context *context, const char *path, cw_nifti_output *output);
 cw_status cw_nifti_output_write(cw_context *context, cw_nifti_output *output, const void *data, size_t bytes);
 /* Flushes to the disk and renames, or, unless keep, removes what was written.  Called once after a successful open. */

@@ -9,7 +9,7 @@
 
 #include "nifti_internal.h"
 
-static bool ends_with(const char *text, const char *end) {
+bool cw_nifti_ends_with(const char *text, const char *end) {
   const size_t a = strlen(text), b = strlen(end);
   return a >= b && strcmp(text + a - b, end) == 0;
 }
@@ -42,9 +42,7 @@ static cw_status create_temporary(cw_context *context, cw_nifti_output *output) 
 cw_status cw_nifti_output_open(cw_context *context, const char *path, cw_nifti_output *output) {
   memset(output, 0, sizeof *output);
   output->name = cw_nifti_name(path);
-  const bool compress = ends_with(path, ".gz");
-  if (!ends_with(path, ".nii") && !ends_with(path, ".nii.gz"))
-    return cw_fail(context, CW_ERROR_ARGUMENT, "%s: expected a name that ends in .nii or .nii.gz", output->name);
+  const bool compress = cw_nifti_ends_with(path, ".gz");
   struct stat old;
   if (stat(path, &old) == 0 && !S_ISREG(old.st_mode)) /* a rename would replace a device or fail on a folder */
     return cw_fail(context, CW_ERROR_FILE, "%s: cannot be written: it exists and is not a regular file", output->name);

@@ -111,6 +111,8 @@ static cw_status write_content(cw_context *context, cw_nifti_output *output, con
 /* gain: one factor for each component. */
 static cw_status write_file(cw_context *context, const char *path, const nifti_1_header *h, const cw_volume *volume,
                             const float gain[3]) {
+  if (!cw_nifti_ends_with(path, ".nii") && !cw_nifti_ends_with(path, ".nii.gz"))
+    return cw_fail(context, CW_ERROR_ARGUMENT, "%s: expected a name that ends in .nii or .nii.gz", cw_nifti_name(path));
   char *chunk = cw_allocate(context, CW_NIFTI_CHUNK, 1);
   if (!chunk)
     return CW_ERROR_MEMORY;

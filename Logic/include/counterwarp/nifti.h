@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 typedef enum cw_field_convention {
-  CW_FIELD_RAS, /* intent 1006 (DISPVECT), RAS numbers: 3D Slicer; ITK from 5.4 */
+  CW_FIELD_RAS, /* intent 1006 (DISPVECT), RAS numbers: 3D Slicer from 5.2.2; ITK from 5.4 */
   CW_FIELD_LPS  /* intent 1007 (VECTOR), LPS numbers: ANTs, ITK 5.2 */
 } cw_field_convention;
 

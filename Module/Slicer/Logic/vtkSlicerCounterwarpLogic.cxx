@@ -71,6 +71,28 @@ vtkSmartPointer<vtkImageData> imageOf(const int size[3], const float *samples, f
   return image;
 }
 
+// A field in mm LPS as a grid of displacements in RAS, which vtkOrientedGridTransform asks for.
+vtkSmartPointer<vtkImageData> gridImageOf(const cw_volume &field) {
+  const int *size = field.grid.size;
+  const size_t count = cw_grid_samples(&field.grid);
+  vtkSmartPointer<vtkImageData> image = vtkSmartPointer<vtkImageData>::New();
+  image->SetDimensions(size[0], size[1], size[2]);
+  image->AllocateScalars(VTK_FLOAT, 3);
+  float *to = static_cast<float *>(image->GetScalarPointer());
+  const float *from = field.data;
+  for (size_t i = 0; i < count; i++, to += 3) {
+    to[0] = -from[i];
+    to[1] = -from[count + i];
+    to[2] = from[2 * count + i];
+  }
+  double spacing[3];
+  cw_grid_spacing(&field.grid, spacing);
+  image->SetSpacing(spacing);
+  const double(*m)[4] = field.grid.to_world.m;
+  image->SetOrigin(sign(0) * m[0][3], sign(1) * m[1][3], sign(2) * m[2][3]);
+  return image;
+}
+
 template <class T>
 void copySamples(const T *from, size_t count, float *to) {
   for (size_t i = 0; i < count; i++)
@@ -90,14 +112,15 @@ vtkMRMLScriptedModuleNode *vtkSlicerCounterwarpLogic::GetParameterNode() {
   vtkMRMLScene *scene = this->GetMRMLScene();
   if (!scene)
     return nullptr;
-  vtkMRMLNode *found = scene->GetSingletonNode(kModule, "vtkMRMLScriptedModuleNode");
-  if (found)
-    return vtkMRMLScriptedModuleNode::SafeDownCast(found);
-  vtkNew<vtkMRMLScriptedModuleNode> made;
-  made->SetName(kModule);
-  made->SetSingletonTag(kModule);
-  made->SetModuleName(kModule);
-  return vtkMRMLScriptedModuleNode::SafeDownCast(scene->AddNode(made));
+  auto *node = vtkMRMLScriptedModuleNode::SafeDownCast(scene->GetSingletonNode(kModule, "vtkMRMLScriptedModuleNode"));
+  if (!node) {
+    vtkNew<vtkMRMLScriptedModuleNode> made;
+    made->SetSingletonTag(kModule);
+    node = vtkMRMLScriptedModuleNode::SafeDownCast(scene->AddNode(made));
+  }
+  node->SetName(kModule);  // closing a scene takes the names away
+  node->SetModuleName(kModule);
+  return node;
 }
 
 // ---- in ----
@@ -168,6 +191,18 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::LoadVolume(const std::string
 
 // ---- out ----
 
+vtkSlicerCounterwarpLogic::Images vtkSlicerCounterwarpLogic::MakeImages(const cw_simulation &simulation) {
+  const auto scalars = [](const cw_volume &volume, float factor) {
+    return imageOf(volume.grid.size, volume.data, factor);
+  };
+  Images made;
+  made.image = scalars(simulation.image, 1);
+  made.jacobian = scalars(simulation.jacobian, 1);
+  made.overlay = scalars(simulation.log_jacobian, -1);
+  made.field = gridImageOf(simulation.field);
+  return made;
+}
+
 std::vector<vtkMRMLNode *> vtkSlicerCounterwarpLogic::Outputs(const char *role, const char *node_class,
                                                               vtkMRMLNode *scan) {
   std::vector<vtkMRMLNode *> all, found;
@@ -218,32 +253,34 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutVolume(const char *role, 
   const int was = node->StartModify();
   node->CopyOrientation(scan);
   node->SetAndObserveTransformNodeID(scan->GetTransformNodeID());
-  node->SetAndObserveImageData(image);
-  if (!node->GetDisplayNode())
+  if (!node->GetDisplayNode()) {
+    // Levels that Slicer finds for itself cost a histogram of all voxels at each change; these suit a Jacobian.
     node->CreateDefaultDisplayNodes();
+    if (vtkMRMLScalarVolumeDisplayNode *display = node->GetScalarVolumeDisplayNode()) {
+      display->SetAutoWindowLevel(0);
+      display->SetWindowLevelMinMax(0.5, 1.5);
+    }
+  }
+  node->SetAndObserveImageData(image);
   node->EndModify(was);
   return node;
 }
 
-vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutImage(vtkMRMLScalarVolumeNode *scan, const cw_volume &image) {
-  vtkMRMLScalarVolumeNode *node = this->PutVolume("Image", "simulated", scan, imageOf(image.grid.size, image.data, 1));
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutImage(vtkMRMLScalarVolumeNode *scan, vtkImageData *image) {
+  vtkMRMLScalarVolumeNode *node = this->PutVolume("Image", "simulated", scan, image);
   vtkMRMLScalarVolumeDisplayNode *like = scan ? scan->GetScalarVolumeDisplayNode() : nullptr;
-  if (node && like && node->GetScalarVolumeDisplayNode()) {
-    node->GetScalarVolumeDisplayNode()->SetAutoWindowLevel(0);
+  if (node && like && node->GetScalarVolumeDisplayNode())
     node->GetScalarVolumeDisplayNode()->SetWindowLevel(like->GetWindow(), like->GetLevel());
-  }
   return node;
 }
 
-vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutJacobian(vtkMRMLScalarVolumeNode *scan,
-                                                                const cw_volume &jacobian) {
-  return this->PutVolume("Jacobian", "Jacobian", scan, imageOf(jacobian.grid.size, jacobian.data, 1));
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutJacobian(vtkMRMLScalarVolumeNode *scan, vtkImageData *jacobian) {
+  return this->PutVolume("Jacobian", "Jacobian", scan, jacobian);
 }
 
-vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutOverlay(vtkMRMLScalarVolumeNode *scan,
-                                                               const cw_volume &log_jacobian, double scale) {
-  vtkMRMLScalarVolumeNode *node = this->PutVolume("Overlay", "volume change (-log J)", scan,
-                                                  imageOf(log_jacobian.grid.size, log_jacobian.data, -1));
+vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutOverlay(vtkMRMLScalarVolumeNode *scan, vtkImageData *overlay,
+                                                               double scale) {
+  vtkMRMLScalarVolumeNode *node = this->PutVolume("Overlay", "volume change (-log J)", scan, overlay);
   this->Colour(node, scale);
   return node;
 }
@@ -267,39 +304,24 @@ void vtkSlicerCounterwarpLogic::Colour(vtkMRMLScalarVolumeNode *node, double sca
   if (!display)
     return;
   display->SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileDivergingBlueRed.txt");
-  display->SetAutoWindowLevel(0);
   display->SetWindowLevel(2 * scale, 0);
 }
 
-void vtkSlicerCounterwarpLogic::PutField(vtkMRMLScalarVolumeNode *scan, const cw_volume &field) {
+void vtkSlicerCounterwarpLogic::PutField(vtkMRMLScalarVolumeNode *scan, vtkImageData *field, const cw_grid &grid) {
   vtkMRMLGridTransformNode *node =
       vtkMRMLGridTransformNode::SafeDownCast(this->Output("Field", "vtkMRMLGridTransformNode", scan, "displacement"));
   if (!node)
     return;
-  const int *size = field.grid.size;
-  const size_t count = cw_grid_samples(&field.grid);
-  vtkNew<vtkImageData> grid;
-  grid->SetDimensions(size[0], size[1], size[2]);
-  grid->AllocateScalars(VTK_FLOAT, 3);
-  float *to = static_cast<float *>(grid->GetScalarPointer());
-  for (int axis = 0; axis < 3; axis++) {
-    const float *from = field.data + static_cast<size_t>(axis) * count;
-    const float factor = static_cast<float>(sign(axis));
-    for (size_t i = 0; i < count; i++)
-      to[3 * i + static_cast<size_t>(axis)] = factor * from[i];
-  }
   vtkNew<vtkMatrix4x4> to_ras, directions;
-  matrixOf(field.grid, to_ras);
+  matrixOf(grid, to_ras);
   double spacing[3];
-  cw_grid_spacing(&field.grid, spacing);
+  cw_grid_spacing(&grid, spacing);
   for (int r = 0; r < 3; r++)
     for (int c = 0; c < 3; c++)
       directions->SetElement(r, c, to_ras->GetElement(r, c) / spacing[c]);
-  grid->SetSpacing(spacing);
-  grid->SetOrigin(to_ras->GetElement(0, 3), to_ras->GetElement(1, 3), to_ras->GetElement(2, 3));
   vtkNew<vtkOrientedGridTransform> transform;
   transform->SetGridDirectionMatrix(directions);
-  transform->SetDisplacementGridData(grid);
+  transform->SetDisplacementGridData(field);
   node->SetAndObserveTransformFromParent(transform);
 }
 

@@ -2,6 +2,7 @@
 #define vtkSlicerCounterwarpLogic_h
 
 #include <vtkSlicerModuleLogic.h>
+#include <vtkSmartPointer.h>
 
 #include <string>
 #include <vector>
@@ -36,13 +37,19 @@ class VTK_SLICER_COUNTERWARP_MODULE_LOGIC_EXPORT vtkSlicerCounterwarpLogic : pub
   /// Reads an image file into the scene, as labels where asked for; nullptr where it cannot be read.
   vtkMRMLScalarVolumeNode *LoadVolume(const std::string &file, const std::string &name, bool labels);
 
+  /// A simulation as images that the scene then takes without copying.  Copies of large volumes take longer than a
+  /// window may stand still: this belongs to no scene and runs in any thread.
+  struct Images {
+    vtkSmartPointer<vtkImageData> image, jacobian, overlay, field;
+  };
+  static Images MakeImages(const cw_simulation &simulation);
   /// Output volumes on the scan's own grid, under its parent transform.
-  vtkMRMLScalarVolumeNode *PutImage(vtkMRMLScalarVolumeNode *scan, const cw_volume &image);
-  vtkMRMLScalarVolumeNode *PutJacobian(vtkMRMLScalarVolumeNode *scan, const cw_volume &jacobian);
+  vtkMRMLScalarVolumeNode *PutImage(vtkMRMLScalarVolumeNode *scan, vtkImageData *image);
+  vtkMRMLScalarVolumeNode *PutJacobian(vtkMRMLScalarVolumeNode *scan, vtkImageData *jacobian);
   /// -log J with a diverging colour map from -scale to scale: below 0 where tissue shrank.
-  vtkMRMLScalarVolumeNode *PutOverlay(vtkMRMLScalarVolumeNode *scan, const cw_volume &log_jacobian, double scale);
-  /// A pull-back in mm as a grid transform: a volume put under it and hardened is the simulated one.
-  void PutField(vtkMRMLScalarVolumeNode *scan, const cw_volume &field);
+  vtkMRMLScalarVolumeNode *PutOverlay(vtkMRMLScalarVolumeNode *scan, vtkImageData *overlay, double scale);
+  /// A pull-back on a grid in LPS mm as a grid transform: a volume put under it and hardened is the simulated one.
+  void PutField(vtkMRMLScalarVolumeNode *scan, vtkImageData *field, const cw_grid &grid);
   /// A saliency map with a diverging colour map from -scale to scale; its method and verdict as attributes.
   vtkMRMLScalarVolumeNode *PutSaliency(vtkMRMLScalarVolumeNode *scan, const cw_volume &map, double scale,
                                        const std::string &method, const std::string &verdict);

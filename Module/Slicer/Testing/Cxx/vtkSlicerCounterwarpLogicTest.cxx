@@ -4,6 +4,7 @@
 #include <vtkMatrix4x4.h>
 #include <vtkMRMLGridTransformNode.h>
 #include <vtkMRMLLinearTransformNode.h>
+#include <vtkMRMLScalarVolumeDisplayNode.h>
 #include <vtkMRMLScalarVolumeNode.h>
 #include <vtkMRMLScene.h>
 #include <vtkMRMLTableNode.h>
@@ -88,15 +89,26 @@ void writes(vtkSlicerCounterwarpLogic *logic, vtkMRMLScene *scene, vtkMRMLScalar
   Held held;
   std::string problem;
   EXPECT(logic->ReadVolume(scan, held.context, &held.volume, &problem));
-  vtkMRMLScalarVolumeNode *image = logic->PutImage(scan, held.volume);
+  cw_simulation simulation = cw_simulation();
+  simulation.image = simulation.jacobian = simulation.log_jacobian = held.volume;
+  EXPECT(cw_volume_create(held.context, &held.volume.grid, 3, &simulation.field) == CW_OK);
+  simulation.field.data[0] = 2;  // 2 mm to the left at the first voxel
+  const vtkSlicerCounterwarpLogic::Images made = vtkSlicerCounterwarpLogic::MakeImages(simulation);
+  const cw_grid grid = simulation.field.grid;
+  cw_volume_free(held.context, &simulation.field);
+
+  vtkMRMLScalarVolumeNode *image = logic->PutImage(scan, made.image);
   EXPECT(image && image->GetImageData()->GetScalarComponentAsDouble(1, 2, 1, 0) == 121);
-  EXPECT(logic->PutImage(scan, held.volume) == image);  // updated, not piled up
-  vtkMRMLScalarVolumeNode *of_other = logic->PutImage(other, held.volume);
+  EXPECT(image->GetImageData() == made.image);         // no copy
+  EXPECT(logic->PutImage(scan, made.image) == image);  // updated, not piled up
+  vtkMRMLScalarVolumeNode *of_other = logic->PutImage(other, made.image);
   EXPECT(of_other && of_other != image);
-  EXPECT(logic->PutImage(scan, held.volume) == image);
+  EXPECT(logic->PutImage(scan, made.image) == image);
   EXPECT(std::string(image->GetName()).find(scan->GetName()) == 0);
 
-  vtkMRMLScalarVolumeNode *overlay = logic->PutOverlay(scan, held.volume, 0.5);
+  vtkMRMLScalarVolumeNode *jacobian = logic->PutJacobian(scan, made.jacobian);
+  EXPECT(jacobian && jacobian != image && !jacobian->GetScalarVolumeDisplayNode()->GetAutoWindowLevel());
+  vtkMRMLScalarVolumeNode *overlay = logic->PutOverlay(scan, made.overlay, 0.5);
   EXPECT(overlay && overlay->GetImageData()->GetScalarComponentAsDouble(1, 0, 0, 0) == -1);
   vtkMRMLScalarVolumeNode *map = logic->PutSaliency(scan, held.volume, 1, "gradient", "Not checked.");
   EXPECT(map && map != overlay && std::string(map->GetAttribute("Counterwarp.Sanity")) == "Not checked.");
@@ -107,11 +119,7 @@ void writes(vtkSlicerCounterwarpLogic *logic, vtkMRMLScene *scene, vtkMRMLScalar
   logic->RemovePassing(vtkSlicerCounterwarpLogic::Preview);
   EXPECT(!scene->GetFirstNodeByName((std::string(scan->GetName()) + " preview").c_str()));
 
-  cw_volume field = cw_volume();
-  EXPECT(cw_volume_create(held.context, &held.volume.grid, 3, &field) == CW_OK);
-  field.data[0] = 2;  // 2 mm to the left at the first voxel
-  logic->PutField(scan, field);
-  cw_volume_free(held.context, &field);
+  logic->PutField(scan, made.field, grid);
   auto *transform = vtkMRMLGridTransformNode::SafeDownCast(scene->GetFirstNodeByClass("vtkMRMLGridTransformNode"));
   EXPECT(transform != nullptr);
   const double first[3] = {10, -20, 30};
@@ -153,10 +161,7 @@ int vtkSlicerCounterwarpLogicTest(int, char *[]) {
   const std::string text = scene->GetSceneXMLString();
   EXPECT(text.find("Counterwarp.Role") != std::string::npos);
   EXPECT(text.find("CounterwarpScan") != std::string::npos);
-  Held held;
-  std::string problem;
-  EXPECT(logic->ReadVolume(other, held.context, &held.volume, &problem));
-  logic->PutImage(other, held.volume);
+  logic->PutImage(other, other->GetImageData());
   EXPECT(scene->GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before);
   scene->Clear(0);
   logic->SetMRMLScene(nullptr);
