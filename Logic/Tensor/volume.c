@@ -95,6 +95,19 @@ void cw_grid_spacing(const cw_grid *grid, double spacing[3]) {
     spacing[axis] = column_length(&grid->to_world, axis);
 }
 
+double cw_grid_shear(const cw_grid *grid) {
+  const cw_affine *m = &grid->to_world;
+  double largest = 0;
+  for (int a = 0; a < 3; a++)
+    for (int b = 0; b < a; b++) {
+      double product = 0;
+      for (int r = 0; r < 3; r++)
+        product += m->m[r][a] * m->m[r][b];
+      largest = fmax(largest, fabs(product) / (column_length(m, a) * column_length(m, b)));
+    }
+  return largest;
+}
+
 bool cw_grid_same(const cw_grid *a, const cw_grid *b, double tolerance_mm) {
   for (int axis = 0; axis < 3; axis++)
     if (a->size[axis] != b->size[axis])

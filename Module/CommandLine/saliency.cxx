@@ -73,6 +73,7 @@ void explain_scan(Context &context, const Work &work, const Scan &scan, const st
   const MethodMaps maps = maps_of(context, *work.model, work.saliency, request.methods, work.methods.size(), input);
   Volume image(context);
   read_image(context, scan, image);
+  warn_of_shear(context, scan, image->grid);
   const auto transform = read_transform(context, scan);
   const std::string side_car = scan.id + "_saliency.json";
   remove_file(folder / side_car);  // it comes last: where it stands, the maps are its own

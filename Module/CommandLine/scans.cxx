@@ -112,6 +112,14 @@ void read_image(Context &context, const Scan &scan, Volume &volume) {
   context.check(cw_nifti_read(context, scan.image.c_str(), volume.get()));
 }
 
+void warn_of_shear(Context &context, const Scan &scan, const cw_grid &grid) {
+  if (cw_grid_shear(&grid) > CW_SHEAR_ALLOWED)
+    context.warn(
+        scan.image +
+        ": its axes are not at right angles, and ITK, 3D Slicer and ANTs refuse images on such a grid. For them "
+        "resample it first (nibabel.processing.resample_to_output, for example).");
+}
+
 std::optional<cw_affine> read_transform(Context &context, const Scan &scan) {
   if (scan.transform.empty())
     return std::nullopt;

@@ -34,6 +34,8 @@ void need_scans(const ScanChoice &choice);  // a parser's complaint without SCAN
 std::vector<Scan> chosen_scans(Context &context, const cw_model &model, const ScanChoice &choice);
 
 void read_image(Context &context, const Scan &scan, Volume &volume);
+// What is written on the scan's own grid cannot be read everywhere if that shears.
+void warn_of_shear(Context &context, const Scan &scan, const cw_grid &grid);
 std::optional<cw_affine> read_transform(Context &context, const Scan &scan);
 const cw_affine *pointer(const std::optional<cw_affine> &affine);
 // The scan as the model's input; inspect: with warnings where it looks wrong for it.

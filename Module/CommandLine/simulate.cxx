@@ -118,6 +118,7 @@ void simulate_scan(Context &context, const SimulateRequest &request, const Model
                    const Scan &scan, const std::optional<bool> &apart) {
   Volume volume(context);
   read_image(context, scan, volume);
+  warn_of_shear(context, scan, volume->grid);
   const auto transform = read_transform(context, scan);
   if (model->template_samples) {
     std::vector<float> input(cw_grid_samples(&model->preprocessing.grid));

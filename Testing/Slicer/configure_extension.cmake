@@ -43,7 +43,8 @@ endif()
 configure(inner "the extension is described" -DCOUNTERWARP_SUPERBUILD=OFF -DBUILD_TESTING=ON)
 # Where the modules are installed is where Slicer looks for those of an extension.
 file(READ "${BINARY}/inner/Module/CommandLine/cmake_install.cmake" installs)
-if(NOT installs MATCHES "lib/Slicer-5.0/cli-modules" OR NOT installs MATCHES "CounterwarpTrain")
+if(NOT installs MATCHES "lib/Slicer-5.0/cli-modules" OR NOT installs MATCHES "CounterwarpTrain.xml"
+   OR NOT EXISTS "${BINARY}/inner/lib/Slicer-5.0/cli-modules/CounterwarpTrain.xml")
   message(FATAL_ERROR "inner: the command-line modules are installed elsewhere")
 endif()
 configure(panel "the extension is described" -DCOUNTERWARP_SUPERBUILD=OFF -DCOUNTERWARP_BUILD_CLI_MODULES=OFF)

@@ -160,6 +160,17 @@ with tempfile.TemporaryDirectory() as name:
     check(done.returncode == 0 and not left.exists() and others.exists(), "what a killed run left is gone")
     shutil.rmtree(others)
 
+    # ITK refuses images whose axes are not at right angles.
+    check("right angles" not in done.stderr, "a scan without shear is not warned of")
+    header = bytearray(gzip.decompress((folder / "scan.nii.gz").read_bytes()))
+    struct.pack_into("<h", header, 252, 0)
+    struct.pack_into("<f", header, 284, struct.unpack_from("<f", header, 284)[0] + 0.3)
+    (folder / "sheared.nii.gz").write_bytes(gzip.compress(header))
+    done = run(command("CounterwarpSimulate", simulate, {**values, "input": folder / "sheared.nii.gz",
+                                                         "output": folder / "of sheared.nii.gz"}))
+    check(done.returncode == 0 and "sheared.nii.gz" in done.stderr and "right angles" in done.stderr,
+          f"a sheared scan is warned of {done.stderr.strip()}")
+
     train = describe("CounterwarpTrain")
     subprocess.run([counterwarp, "cohort", "--quiet", "--kind", "spheres", "--subjects", "8", "--size", "32", "--out",
                     folder / "cohort"], check=True)

@@ -122,6 +122,15 @@ TEST(Grid, SameWithinATolerance) {
   EXPECT_FALSE(cw_grid_same(&a, &b, 1e9));
 }
 
+TEST(Grid, ShearIsTheCosineBetweenAxes) {
+  const double c = std::cos(0.3), s = std::sin(0.3);
+  cw_grid grid = {{4, 5, 6}, {{{2 * c, -3 * s, 0, 7}, {2 * s, 3 * c, 0, -8}, {0, 0, -0.5, 9}}}};
+  EXPECT_LT(cw_grid_shear(&grid), 1e-12);
+  grid.to_world.m[0][2] = 0.5;  // 45 degrees between k and the plane
+  EXPECT_NEAR(cw_grid_shear(&grid), c * std::sqrt(0.5), 1e-12);
+  EXPECT_GT(cw_grid_shear(&grid), CW_SHEAR_ALLOWED);
+}
+
 TEST(Grid, CheckRefusesWhatCannotBeAGrid) {
   TestContext context;
   cw_grid grid = unit_grid(1, 1, 1);

@@ -333,6 +333,10 @@ void qCounterwarpPanel::apply() {
     if (choice.first == scan_)
       name = choice.second;
   showTrainedOn(name);
+  if (cw_grid_shear(&volume->volume.grid) > CW_SHEAR_ALLOWED)
+    warn(tr("The axes of %1 are not at right angles. ITK and 3D Slicer cannot write and read results on such a grid: "
+            "resample it first.")
+             .arg(name));
   engine_->prepare(volume, name, alignment());
 }
 

@@ -39,6 +39,10 @@ cw_status cw_volume_copy(cw_context *context, const cw_volume *from, cw_volume *
 size_t cw_grid_samples(const cw_grid *grid);
 /* Voxel size in mm along i, j, k: the lengths of the affine's columns. */
 void cw_grid_spacing(const cw_grid *grid, double spacing[3]);
+/* The largest |cosine| between two axes: 0 at right angles.  ITK, and with it 3D Slicer and ANTs, refuses NIfTI files
+ * whose grid shears by more than CW_SHEAR_ALLOWED. */
+#define CW_SHEAR_ALLOWED 1e-4
+double cw_grid_shear(const cw_grid *grid);
 /* Same size, and corresponding corners within tolerance_mm of each other. */
 bool cw_grid_same(const cw_grid *a, const cw_grid *b, double tolerance_mm);
 /* CW_ERROR_ARGUMENT unless sizes are positive and the affine is finite and invertible. */
