@@ -9,6 +9,10 @@ namespace program {
 
 namespace {
 
+Json entry(const Json &from, const char *key) {
+  return from.is_object() ? from.value(key, Json()) : Json();
+}
+
 // What train-classifier wrote of each of the model's classifiers, as far as they are its own.
 std::vector<Json> records_of(const cw_model *model) {
   std::vector<Json> records;
@@ -16,11 +20,11 @@ std::vector<Json> records_of(const cw_model *model) {
     return records;
   const Json own = Json::parse(model->provenance);
   const auto add = [&](const Json &record) {
-    if (record.is_object() && record.value("command", Json()) == "train-classifier")
+    if (entry(record, "command") == "train-classifier")
       records.push_back(record);
   };
   add(own);
-  const Json classifiers = own.is_object() ? own.value("classifiers", Json()) : Json();
+  const Json classifiers = entry(own, "classifiers");
   if (classifiers.is_array())
     for (const Json &record : classifiers)
       add(record);
@@ -29,16 +33,17 @@ std::vector<Json> records_of(const cw_model *model) {
 
 template <typename T>
 void take(const Json &from, const char *key, T &to) {
-  const Json value = from.is_object() ? from.value(key, Json()) : Json();
-  if (value.is_number() || value.is_boolean())
+  const Json value = entry(from, key);
+  if (value.is_boolean() == std::is_same_v<T, bool> && (value.is_boolean() || value.is_number()))
     to = value.get<T>();
 }
 
 template <typename T>
 void take(const Json &from, const char *key, std::optional<T> &to) {
-  const Json value = from.is_object() ? from.value(key, Json()) : Json();
-  if (value.is_number())
-    to = value.get<T>();
+  T value{};
+  take(from, key, value);
+  if (entry(from, key).is_number())
+    to = value;
 }
 
 ClassifierRequest recipe_of(const std::vector<Json> &records, const cw_model *model) {
@@ -49,7 +54,7 @@ ClassifierRequest recipe_of(const std::vector<Json> &records, const cw_model *mo
     recipe.seed = std::max(recipe.seed, seed);
   }
   recipe.seed++;
-  const Json record = records.empty() ? Json() : records[0], options = record.is_object() ? record["options"] : Json();
+  const Json record = records.empty() ? Json() : records[0], options = entry(record, "options");
   take(record, "size", recipe.size);
   take(options, "steps", recipe.steps);
   take(options, "batch", recipe.batch);
@@ -59,7 +64,7 @@ ClassifierRequest recipe_of(const std::vector<Json> &records, const cw_model *mo
   take(options, "patience", recipe.patience);
   take(options, "flip", recipe.flip);
   take(options, "erase", recipe.erase);
-  if (model && !records.empty()) {
+  if (!records.empty()) {
     const cw_normalization_kind kind = model->preprocessing.normalization;
     recipe.normalization = kind == CW_NORMALIZE_NONE ? "none" : kind == CW_NORMALIZE_ZSCORE ? "zscore" : "percentile";
     if (kind == CW_NORMALIZE_PERCENTILE)
