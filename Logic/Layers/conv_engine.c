@@ -363,44 +363,60 @@ static long tasks_at_once(const cw_conv_problem *p, long tasks) {
   return work > most ? (long)(tasks * most / work) + 1 : tasks;
 }
 
+/* A run, cut into tasks: a chunk of planes and a tile of rows of one sample and group each. */
+typedef struct conv_work {
+  tile_job job; /* of the first sample and group */
+  int rows, row_tiles, planes, chunks;
+  size_t in_channels, out_channels; /* floats of a group's channels, in and out */
+  size_t packed, packed_stride, bias_stride;
+} conv_work;
+
+static void run_task(const conv_work *work, long task, float *scratch) {
+  const cw_conv_problem *p = work->job.p;
+  const int tile = (int)(task % work->row_tiles), chunk = (int)(task / work->row_tiles % work->chunks);
+  const size_t block = (size_t)(task / work->row_tiles / work->chunks); /* sample and group */
+  const size_t group = block % (size_t)p->groups, n = block / (size_t)p->groups;
+  tile_job job = work->job;
+  job.x += block * work->in_channels;
+  job.y += block * work->out_channels;
+  job.packed += n * work->packed_stride + group * work->packed;
+  if (job.bias)
+    job.bias += n * work->bias_stride + group * p->out_channels;
+  const int y0 = tile * work->rows, z0 = chunk * work->planes;
+  const int z1 = z0 + work->planes < p->out[0] ? z0 + work->planes : p->out[0];
+  run_tile(&job, z0, z1, y0, p->out[1] - y0 < work->rows ? p->out[1] - y0 : work->rows, scratch);
+}
+
 void cw_conv_run(const cw_conv_problem *p, const float *x, const float *packed, size_t packed_stride, const float *bias,
                  size_t bias_stride, float *y, bool accumulate, void *workspace, int threads, cw_report *report) {
   if (cw_conv_columns_suit(p)) {
     cw_conv_columns_run(p, x, packed, packed_stride, bias, bias_stride, y, accumulate, workspace, threads);
     return;
   }
-  const cw_conv_kernels *kernels = cw_conv_kernels_select();
   const int rows = tile_rows(p), row_tiles = (p->out[1] + rows - 1) / rows;
   const int planes = chunk_planes(p, row_tiles, threads), chunks = (p->out[0] + planes - 1) / planes;
-  const long tasks = (long)p->batch * p->groups * chunks * row_tiles;
-  const size_t in_volume = (size_t)p->in[0] * p->in[1] * p->in[2],
-               out_volume = (size_t)p->out[0] * p->out[1] * p->out[2];
-  const size_t group_floats = cw_conv_packed_floats(p) / p->groups, floats = thread_floats(p);
-  const long at_once = tasks_at_once(p, tasks);
+  const conv_work work = {
+      {p, cw_conv_kernels_select(), cw_conv_ring_of(p, p->in_channels, rows), x, packed, bias, y, accumulate},
+      rows,
+      row_tiles,
+      planes,
+      chunks,
+      (size_t)p->in_channels * p->in[0] * p->in[1] * p->in[2],
+      (size_t)p->out_channels * p->out[0] * p->out[1] * p->out[2],
+      cw_conv_packed_floats(p) / p->groups,
+      packed_stride,
+      bias_stride};
+  const long tasks = (long)p->batch * p->groups * chunks * row_tiles, at_once = tasks_at_once(p, tasks);
+  const size_t floats = thread_floats(p);
   for (long first = 0; first < tasks; first += at_once) {
     const long end = tasks - first < at_once ? tasks : first + at_once;
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
     for (long task = first; task < end; task++) {
 #ifdef _OPENMP
-      float *scratch = (float *)workspace + floats * (size_t)omp_get_thread_num();
+      run_task(&work, task, (float *)workspace + floats * (size_t)omp_get_thread_num());
 #else
-      float *scratch = workspace;
+      run_task(&work, task, workspace);
 #endif
-      const int tile = (int)(task % row_tiles), chunk = (int)(task / row_tiles % chunks);
-      const size_t group = (size_t)(task / row_tiles / chunks % p->groups),
-                   n = (size_t)(task / row_tiles / chunks / p->groups);
-      tile_job job;
-      job.p = p;
-      job.kernels = kernels;
-      job.ring = cw_conv_ring_of(p, p->in_channels, rows);
-      job.x = x + (n * p->groups + group) * p->in_channels * in_volume;
-      job.packed = packed + n * packed_stride + group * group_floats;
-      job.bias = bias ? bias + n * bias_stride + group * p->out_channels : NULL;
-      job.y = y + (n * p->groups + group) * p->out_channels * out_volume;
-      job.accumulate = accumulate;
-      const int y0 = tile * rows, z0 = chunk * planes;
-      const int z1 = z0 + planes < p->out[0] ? z0 + planes : p->out[0];
-      run_tile(&job, z0, z1, y0, p->out[1] - y0 < rows ? p->out[1] - y0 : rows, scratch);
     }
     if (!cw_report_tell(report, (double)end / tasks))
       return;

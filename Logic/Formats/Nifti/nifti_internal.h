@@ -37,6 +37,8 @@ void cw_nifti_close(cw_nifti_file *file);
 cw_status cw_nifti_parse(cw_context *context, const void *header, cw_nifti_kind kind, cw_nifti_file *file);
 
 bool cw_nifti_ends_with(const char *text, const char *end);
+/* CW_ERROR_ARGUMENT unless the grid can be written. */
+cw_status cw_nifti_expect_grid(cw_context *context, const cw_grid *grid, const char *name);
 
 /* A file that appears whole under its name or not at all: written beside it, then renamed. */
 typedef struct cw_nifti_output {
@@ -48,6 +50,9 @@ typedef struct cw_nifti_output {
 /* Compresses where the name ends in .gz. */
 cw_status cw_nifti_output_open(cw_context *context, const char *path, cw_nifti_output *output);
 cw_status cw_nifti_output_write(cw_context *context, cw_nifti_output *output, const void *data, size_t bytes);
+/* The whole of it: opens, lets `content` write (with CW_NIFTI_CHUNK bytes to gather in), closes. */
+typedef cw_status cw_nifti_content(cw_context *context, cw_nifti_output *output, const void *what, void *chunk);
+cw_status cw_nifti_output_whole(cw_context *context, const char *path, cw_nifti_content *content, const void *what);
 /* Flushes to the disk and renames, or, unless keep, removes what was written.  Called once after a successful open. */
 cw_status cw_nifti_output_close(cw_context *context, cw_nifti_output *output, bool keep);
 

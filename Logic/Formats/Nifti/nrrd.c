@@ -48,7 +48,9 @@ static void describe(const cw_grid *grid, char text[1024]) {
   }
 }
 
-static cw_status write_content(cw_context *context, cw_nifti_output *output, const cw_volume *field, float *chunk) {
+static cw_status write_content(cw_context *context, cw_nifti_output *output, const void *what, void *memory) {
+  const cw_volume *field = what;
+  float *chunk = memory;
   char header[1024];
   describe(&field->grid, header);
   CW_TRY(cw_nifti_output_write(context, output, header, strlen(header)));
@@ -70,19 +72,6 @@ cw_status cw_nrrd_write_field(cw_context *context, const char *path, const cw_vo
   if (!field->data || field->components != 3)
     return cw_fail(context, CW_ERROR_SHAPE, "%s: %d components to write, expected a field of 3", name,
                    field->components);
-  if (cw_grid_check(context, &field->grid) != CW_OK)
-    return cw_fail(context, CW_ERROR_ARGUMENT, "%s: the grid to write has no positive size or no invertible affine",
-                   name);
-  float *chunk = cw_allocate(context, CW_NIFTI_CHUNK, 1);
-  if (!chunk)
-    return CW_ERROR_MEMORY;
-  cw_nifti_output output;
-  cw_status status = cw_nifti_output_open(context, path, &output);
-  if (status == CW_OK) {
-    status = write_content(context, &output, field, chunk);
-    const cw_status closed = cw_nifti_output_close(context, &output, status == CW_OK);
-    status = status != CW_OK ? status : closed;
-  }
-  cw_release(context, chunk);
-  return status;
+  CW_TRY(cw_nifti_expect_grid(context, &field->grid, name));
+  return cw_nifti_output_whole(context, path, write_content, field);
 }

@@ -100,3 +100,25 @@ cw_status cw_nifti_output_close(cw_context *context, cw_nifti_output *output, bo
                    reason ? strerror(reason) : "writing failed");
   return CW_OK;
 }
+
+cw_status cw_nifti_output_whole(cw_context *context, const char *path, cw_nifti_content *content, const void *what) {
+  void *chunk = cw_allocate(context, CW_NIFTI_CHUNK, 1);
+  if (!chunk)
+    return CW_ERROR_MEMORY;
+  cw_nifti_output output;
+  cw_status status = cw_nifti_output_open(context, path, &output);
+  if (status == CW_OK) {
+    status = content(context, &output, what, chunk);
+    const cw_status closed = cw_nifti_output_close(context, &output, status == CW_OK);
+    status = status != CW_OK ? status : closed;
+  }
+  cw_release(context, chunk);
+  return status;
+}
+
+cw_status cw_nifti_expect_grid(cw_context *context, const cw_grid *grid, const char *name) {
+  return cw_grid_check(context, grid) == CW_OK
+             ? CW_OK
+             : cw_fail(context, CW_ERROR_ARGUMENT, "%s: the grid to write has no positive size or no invertible affine",
+                       name);
+}

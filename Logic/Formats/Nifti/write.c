@@ -26,9 +26,7 @@ static void set_qform(nifti_1_header *h, mat44 ras, const int size[3]) {
 
 static cw_status make_header(cw_context *context, const cw_volume *volume, const char *name, nifti_1_header *h) {
   const cw_grid *grid = &volume->grid;
-  if (cw_grid_check(context, grid) != CW_OK)
-    return cw_fail(context, CW_ERROR_ARGUMENT, "%s: the grid to write has no positive size or no invertible affine",
-                   name);
+  CW_TRY(cw_nifti_expect_grid(context, grid, name));
   memset(h, 0, sizeof *h);
   h->sizeof_hdr = 348;
   h->regular = 'r';
@@ -91,8 +89,18 @@ static size_t encode(const float *from, size_t count, float gain, int datatype, 
   return count * sizeof(float);
 }
 
-static cw_status write_content(cw_context *context, cw_nifti_output *output, const nifti_1_header *h,
-                               const cw_volume *volume, const float gain[3], char *chunk) {
+/* gain: one factor for each component. */
+typedef struct file_content {
+  const nifti_1_header *header;
+  const cw_volume *volume;
+  const float *gain;
+} file_content;
+
+static cw_status write_content(cw_context *context, cw_nifti_output *output, const void *what, void *chunk) {
+  const file_content *file = what;
+  const nifti_1_header *h = file->header;
+  const cw_volume *volume = file->volume;
+  const float *gain = file->gain;
   const char no_extension[4] = {0};
   CW_TRY(cw_nifti_output_write(context, output, h, sizeof *h));
   CW_TRY(cw_nifti_output_write(context, output, no_extension, sizeof no_extension));
@@ -108,23 +116,12 @@ static cw_status write_content(cw_context *context, cw_nifti_output *output, con
   return CW_OK;
 }
 
-/* gain: one factor for each component. */
 static cw_status write_file(cw_context *context, const char *path, const nifti_1_header *h, const cw_volume *volume,
                             const float gain[3]) {
   if (!cw_nifti_ends_with(path, ".nii") && !cw_nifti_ends_with(path, ".nii.gz"))
     return cw_fail(context, CW_ERROR_ARGUMENT, "%s: expected a name that ends in .nii or .nii.gz", cw_nifti_name(path));
-  char *chunk = cw_allocate(context, CW_NIFTI_CHUNK, 1);
-  if (!chunk)
-    return CW_ERROR_MEMORY;
-  cw_nifti_output output;
-  cw_status status = cw_nifti_output_open(context, path, &output);
-  if (status == CW_OK) {
-    status = write_content(context, &output, h, volume, gain, chunk);
-    const cw_status closed = cw_nifti_output_close(context, &output, status == CW_OK);
-    status = status != CW_OK ? status : closed;
-  }
-  cw_release(context, chunk);
-  return status;
+  const file_content file = {h, volume, gain};
+  return cw_nifti_output_whole(context, path, write_content, &file);
 }
 
 cw_status cw_nifti_write(cw_context *context, const char *path, const cw_volume *volume, cw_nifti_type type) {
