@@ -6,6 +6,7 @@
 
 #include "counterwarp/random.h"
 #include "example_networks.h"
+#include "graph_builder.h"
 extern "C" {
 #include "Saliency/occlusion.h"
 }
@@ -17,33 +18,12 @@ struct Size {
   int nz, ny, nx;
 };
 
-cw_attributes window_of(int kernel, int stride, int pad) {
-  cw_attributes a = cw_attributes_default();
-  for (int i = 0; i < 3; i++) {
-    a.kernel[i] = kernel;
-    a.stride[i] = stride;
-    a.pads[i] = a.pads[3 + i] = pad;
-  }
-  return a;
-}
-
 /* Builds a classifier node by node; weights that keep the size of the activations. */
-class Builder {
+class Builder : public example::GraphBuilder {
  public:
-  Builder(cw_context *context, Size size) : context_(context), random_(cw_random_stream(3, 7)) {
-    need(cw_graph_create(context, &graph));
-    need(cw_graph_input(context, graph, "image", CW_SHAPE(CW_BATCH, 1, size.nz, size.ny, size.nx), &image));
-  }
-  ~Builder() { cw_graph_free(context_, graph); }
-  Builder(const Builder &) = delete;
-  Builder &operator=(const Builder &) = delete;
+  Builder(cw_context *context, Size size)
+      : GraphBuilder(context, size.nz, size.ny, size.nx), random_(cw_random_stream(3, 7)) {}
 
-  cw_value node(cw_operator op, const std::string &name, std::vector<cw_value> inputs,
-                const cw_attributes &a = cw_attributes_default()) {
-    cw_value value = CW_NONE;
-    need(cw_graph_node(context_, graph, op, name.c_str(), &a, inputs.data(), static_cast<int>(inputs.size()), &value));
-    return value;
-  }
   cw_value parameter(const std::string &name, const cw_shape &shape, double low, double high) {
     cw_value value = CW_NONE;
     need(cw_graph_parameter(context_, graph, name.c_str(), shape, true, nullptr, &value));
@@ -60,7 +40,7 @@ class Builder {
                 a);
   }
   cw_value conv(const std::string &name, cw_value x, int out, int kernel = 3, int stride = 1) {
-    return conv(name, x, out, window_of(kernel, stride, kernel / 2));
+    return conv(name, x, out, Builder::window(kernel, stride, kernel / 2));
   }
   cw_value norm_relu(const std::string &name, cw_value x) {
     const int64_t c = cw_value_shape(graph, x)->d[1];
@@ -73,28 +53,17 @@ class Builder {
   void finish(cw_value x) {
     const cw_shape *shape = cw_value_shape(graph, x);
     const int64_t features = cw_shape_elements(shape, 1);
-    cw_attributes a = cw_attributes_default();
-    a.shape = CW_SHAPE(CW_BATCH, features);
-    x = node(CW_OP_RESHAPE, "flat", {x}, a);
-    x = node(CW_OP_GEMM, "logits", {x, parameter("top.w", CW_SHAPE(2, features), -0.1, 0.1)});
+    x = node(CW_OP_GEMM, "logits", {flat(x, features), parameter("top.w", CW_SHAPE(2, features), -0.1, 0.1)});
     need(cw_graph_output(context_, graph, x));
   }
 
-  cw_graph *graph = nullptr;
-  cw_value image = CW_NONE;
-
  private:
-  void need(cw_status status) {
-    if (status != CW_OK)
-      throw std::runtime_error(cw_context_message(context_));
-  }
-  cw_context *context_;
   cw_random random_;
 };
 
 void residual(Builder &b) {
   cw_value x = b.norm_relu("stem", b.conv("stem", b.image, 8, 7, 2));
-  x = b.node(CW_OP_MAX_POOL, "pool", {x}, window_of(3, 2, 1));
+  x = b.node(CW_OP_MAX_POOL, "pool", {x}, Builder::window(3, 2, 1));
   cw_value y = b.conv("a2", b.norm_relu("a1", b.conv("a1", x, 8)), 8);
   x = b.node(CW_OP_RELU, "a.relu", {b.node(CW_OP_ADD, "a.add", {y, x})});
   y = b.conv("b2", b.norm_relu("b1", b.conv("b1", x, 16, 3, 2)), 16);
@@ -103,7 +72,7 @@ void residual(Builder &b) {
 }
 
 void dense(Builder &b) {
-  cw_attributes pool = window_of(2, 2, 0);
+  cw_attributes pool = Builder::window(2, 2, 0);
   cw_value x = b.node(CW_OP_MAX_POOL, "pool", {b.norm_relu("stem", b.conv("stem", b.image, 16))}, pool);
   for (int i = 0; i < 3; i++) {
     const std::string name = "d" + std::to_string(i);
@@ -118,18 +87,18 @@ void dense(Builder &b) {
 /* Convolutions without padding, with gaps, in groups and padded at one end; windows that overlap; gates that lie
  * apart, constants of every channel. */
 void mixed(Builder &b) {
-  cw_value x = b.conv("valid", b.image, 16, window_of(3, 1, 0));
+  cw_value x = b.conv("valid", b.image, 16, Builder::window(3, 1, 0));
   x = b.node(CW_OP_PRELU, "prelu", {x, b.parameter("slope", CW_SHAPE(16, 1, 1, 1), 0.1, 0.4)});
-  cw_attributes a = window_of(3, 1, 2);
+  cw_attributes a = Builder::window(3, 1, 2);
   a.dilation[0] = a.dilation[1] = a.dilation[2] = 2;
   a.groups = 2;
   x = b.conv("gaps", x, 16, a);
   const cw_value gate = b.node(CW_OP_SIGMOID, "gate", {b.conv("gate.conv", x, 16, 1)});
   x = b.node(CW_OP_MUL, "gated", {x, gate});
-  a = window_of(4, 3, 0);
+  a = Builder::window(4, 3, 0);
   a.pads[0] = a.pads[4] = 2;
   x = b.node(CW_OP_LEAKY_RELU, "leaky", {b.conv("thirds", x, 16, a)});
-  a = window_of(3, 2, 1);
+  a = Builder::window(3, 2, 1);
   a.count_pads = true;
   x = b.node(CW_OP_AVERAGE_POOL, "average", {x}, a);
   b.finish(b.node(CW_OP_ADD, "sum", {x, b.parameter("offset", CW_SHAPE(1, 16, 1, 1, 1), -1, 1)}));

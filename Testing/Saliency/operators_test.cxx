@@ -7,6 +7,7 @@
 #include <set>
 
 #include "example_networks.h"
+#include "graph_builder.h"
 #include "Saliency/saliency_internal.h"
 #include "Tensor/test_context.h"
 
@@ -17,15 +18,9 @@ using example::Maps;
 constexpr int side = 12;
 
 /* A graph node by node; parameters from stored::Unit, scaled by 1 / sqrt(inputs). */
-class Builder {
+class Builder : public example::GraphBuilder {
  public:
-  explicit Builder(cw_context *context) : context_(context) {
-    need(cw_graph_create(context, &graph));
-    need(cw_graph_input(context, graph, "image", CW_SHAPE(CW_BATCH, 1, side, side, side), &image));
-  }
-  ~Builder() { cw_graph_free(context_, graph); }
-  Builder(const Builder &) = delete;
-  Builder &operator=(const Builder &) = delete;
+  explicit Builder(cw_context *context) : GraphBuilder(context, side, side, side) {}
 
   cw_value stored(const std::string &name, std::initializer_list<int64_t> d, double scale, double middle = 0) {
     const cw_shape shape = cw_shape_list(d);
@@ -42,26 +37,11 @@ class Builder {
     need(cw_graph_parameter(context_, graph, name.c_str(), CW_SHAPE(1), false, &number, &value));
     return value;
   }
-  cw_value node(cw_operator op, const std::string &name, std::vector<cw_value> inputs,
-                const cw_attributes &a = cw_attributes_default()) {
-    cw_value value = CW_NONE;
-    need(cw_graph_node(context_, graph, op, name.c_str(), &a, inputs.data(), static_cast<int>(inputs.size()), &value));
-    return value;
-  }
   cw_value conv(const std::string &name, cw_value x, int in, int out, int kernel = 3) {
     return node(CW_OP_CONV, name,
                 {x, stored(name + ".w", {out, in, kernel, kernel, kernel}, 1 / std::sqrt(0.3 * in * kernel * kernel)),
                  stored(name + ".b", {out}, 0.2)},
                 window(kernel, 1, kernel / 2));
-  }
-  static cw_attributes window(int kernel, int stride, int pad) {
-    cw_attributes a = cw_attributes_default();
-    for (int i = 0; i < 3; i++) {
-      a.kernel[i] = kernel;
-      a.stride[i] = stride;
-      a.pads[i] = a.pads[i + 3] = pad;
-    }
-    return a;
   }
   /* x W + b as two nodes. */
   cw_value dense(const std::string &name, cw_value x, int in, int out) {
@@ -69,22 +49,7 @@ class Builder {
         node(CW_OP_MATMUL, name + ".product", {x, stored(name + ".w", {in, out}, 2 / std::sqrt(1.0 * in))});
     return node(CW_OP_ADD, name, {product, stored(name + ".b", {out}, 0.2)});
   }
-  cw_value flat(cw_value x, int64_t features) {
-    cw_attributes a = cw_attributes_default();
-    a.shape = CW_SHAPE(CW_BATCH, features);
-    return node(CW_OP_RESHAPE, "flat", {x}, a);
-  }
   void finish(cw_value logits) { need(cw_graph_output(context_, graph, logits)); }
-
-  cw_graph *graph = nullptr;
-  cw_value image = CW_NONE;
-
- private:
-  void need(cw_status status) {
-    if (status != CW_OK)
-      throw std::runtime_error(cw_context_message(context_));
-  }
-  cw_context *context_;
 };
 
 std::vector<float> an_image() {
