@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "Graph/plan_internal.h"
-#include "Graph/rule.h"
 #include "Layers/layer.h"
 
 /* ---- which nodes run, and which need a gradient ---- */
@@ -17,8 +16,7 @@ static void mark_needed(const cw_graph *graph, const bool *kept, bool *needed, b
   }
 }
 
-/* Targets and running statistics take no gradient. */
-static bool takes_gradient(const cw_step *step, int input) {
+bool cw_step_takes_gradient(const cw_step *step, int input) {
   if (step->info == &cw_layer_loss_shift)
     return input == 0;
   if (step->info == &cw_layer_loss_bce)
@@ -45,137 +43,13 @@ static void mark_gradients(const cw_plan *plan, const cw_plan_options *options, 
     cw_step *step = &plan->steps[s];
     bool any = false;
     for (int k = 0; k < step->input_count; k++)
-      any = any || (step->inputs[k] != CW_NONE && takes_gradient(step, k) && needs[step->inputs[k]]);
+      any = any || (step->inputs[k] != CW_NONE && cw_step_takes_gradient(step, k) && needs[step->inputs[k]]);
     step->forward_only = !any;
     needs[step->output] = needs[step->output] || any;
   }
 }
 
-/* ---- memory ---- */
-
-static size_t value_bytes(const cw_plan *plan, cw_value value) {
-  return (size_t)cw_shape_elements(&plan->graph->values[value].shape, plan->batch) * sizeof(float);
-}
-
-static int new_buffer(cw_plan *plan, size_t bytes, int first, int last) {
-  const cw_buffer buffer = {bytes, 0, first, last};
-  plan->buffers[plan->buffer_count] = buffer;
-  return plan->buffer_count++;
-}
-
-static void touch(cw_plan *plan, int buffer, int time) {
-  if (buffer == CW_NONE)
-    return;
-  cw_buffer *b = &plan->buffers[buffer];
-  if (time < b->first)
-    b->first = time;
-  if (time > b->last)
-    b->last = time;
-}
-
-/* A convolution of one channel costs a few per cent of a step, but its output is as large as any. */
-static bool worth_repeating(const cw_plan *plan, const cw_step *step) {
-  const bool cond = step->info == &cw_layer_cond_conv;
-  if (plan->mode != CW_TRAINING || step->forward_only || plan->visible[step->output] ||
-      (!cond && step->info != &cw_layer_conv))
-    return false;
-  if (plan->graph->values[step->inputs[0]].shape.d[1] != 1)
-    return false;
-  for (int s = 0; s < plan->step_count; s++)
-    if (plan->steps[s].in_place && plan->steps[s].inputs[0] == step->output)
-      return false;
-  return true;
-}
-
-static void assign_data(cw_plan *plan, bool keep) {
-  const cw_graph *graph = plan->graph;
-  const int steps = plan->step_count, end = 2 * steps;
-  for (int i = 0; i < graph->input_count; i++)
-    plan->data_buffer[graph->inputs[i]] = plan->backward_buffer[graph->inputs[i]] =
-        new_buffer(plan, value_bytes(plan, graph->inputs[i]), 0, end);
-  for (int s = 0; s < steps; s++) {
-    cw_step *step = &plan->steps[s];
-    const int back = end - 1 - s;
-    const int buffer =
-        step->in_place ? plan->data_buffer[step->inputs[0]] : new_buffer(plan, value_bytes(plan, step->output), s, s);
-    plan->data_buffer[step->output] = plan->backward_buffer[step->output] = buffer;
-    if (!keep && worth_repeating(plan, step))
-      plan->backward_buffer[step->output] = step->again = new_buffer(plan, value_bytes(plan, step->output), end, s);
-    for (int k = 0; k < step->input_count; k++) {
-      if (step->inputs[k] == CW_NONE)
-        continue;
-      touch(plan, plan->data_buffer[step->inputs[k]], s);
-      if (!step->forward_only && (step->info->keep_inputs >> k & 1))
-        touch(plan, plan->backward_buffer[step->inputs[k]], back);
-    }
-    touch(plan, plan->data_buffer[step->output], s);
-    if (!step->forward_only && step->info->keep_output)
-      touch(plan, plan->data_buffer[step->output], back);
-    if (keep || plan->visible[step->output])
-      touch(plan, plan->data_buffer[step->output], end);
-    if (step->saved_bytes)
-      step->saved = new_buffer(plan, step->saved_bytes, s, keep ? end : step->forward_only ? s : back);
-  }
-  for (int s = 0; s < steps; s++) {
-    cw_step *step = &plan->steps[s];
-    if (step->again == CW_NONE)
-      continue;
-    cw_buffer *again = &plan->buffers[step->again];
-    if (again->first > again->last) { /* no backward step reads it */
-      again->bytes = 0;
-      again->first = again->last;
-      step->again = CW_NONE;
-      continue;
-    }
-    for (int k = 0; k < step->input_count; k++)
-      if (step->inputs[k] != CW_NONE)
-        touch(plan, plan->data_buffer[step->inputs[k]], again->first);
-  }
-}
-
-static void assign_gradients(cw_plan *plan, const cw_plan_options *options, const bool *needs) {
-  const cw_graph *graph = plan->graph;
-  const int steps = plan->step_count, end = 2 * steps;
-  for (int v = 0; v < graph->value_count; v++)
-    if (plan->kept[v] && needs[v] && graph->values[v].kind == CW_VALUE_ACTIVATION)
-      plan->gradient_buffer[v] = new_buffer(plan, value_bytes(plan, v), 0, end);
-  for (int s = steps - 1; s >= 0; s--) {
-    cw_step *step = &plan->steps[s];
-    const int back = end - 1 - s, out = plan->gradient_buffer[step->output];
-    if (step->forward_only || out == CW_NONE) {
-      step->forward_only = true;
-      continue;
-    }
-    touch(plan, out, back);
-    for (int k = 0; k < step->input_count; k++) {
-      const cw_value in = step->inputs[k];
-      if (in == CW_NONE || !needs[in] || !takes_gradient(step, k) || graph->values[in].data)
-        continue;
-      int *buffer = &plan->gradient_buffer[in];
-      if (*buffer == CW_NONE) {
-        const bool share = !plan->kept[step->output] && graph->values[in].kind == CW_VALUE_ACTIVATION &&
-                           (step->in_place ? k == 0 : step->pass_gradient == k);
-        *buffer = share ? out : new_buffer(plan, value_bytes(plan, in), back, back);
-        step->backward.accumulate[k] = false;
-        if (!share && step->pass_gradient == k)
-          step->pass_gradient = CW_NONE;
-      } else {
-        step->backward.accumulate[k] = true;
-        if (step->pass_gradient == k)
-          step->pass_gradient = CW_NONE;
-      }
-      touch(plan, *buffer, back);
-      if (options->keep_all || graph->values[in].kind == CW_VALUE_INPUT)
-        touch(plan, *buffer, end);
-    }
-  }
-}
-
 /* ---- calls ---- */
-
-static void *at(const cw_plan *plan, int buffer) {
-  return buffer == CW_NONE ? NULL : plan->arena + plan->buffers[buffer].offset;
-}
 
 static void fill_call(const cw_plan *plan, const cw_step *step, cw_call *call) {
   const cw_graph *graph = plan->graph;
@@ -210,29 +84,29 @@ static void connect(cw_plan *plan, cw_step *step) {
     if (in == CW_NONE)
       continue;
     float *data = graph->values[in].data;
-    forward->in[k] = data ? data : at(plan, plan->data_buffer[in]);
+    forward->in[k] = data ? data : cw_buffer_at(plan, plan->data_buffer[in]);
     if (norm && forward->training && (k == 3 || k == 4))
       forward->writable[k] = data;
     if (data || (step->info->keep_inputs >> k & 1))
-      backward->in[k] = data ? data : at(plan, plan->backward_buffer[in]);
+      backward->in[k] = data ? data : cw_buffer_at(plan, plan->backward_buffer[in]);
   }
-  forward->out = at(plan, plan->data_buffer[step->output]);
-  forward->saved = at(plan, step->saved);
+  forward->out = cw_buffer_at(plan, plan->data_buffer[step->output]);
+  forward->saved = cw_buffer_at(plan, step->saved);
   forward->workspace = plan->workspace;
   if (step->forward_only)
     return;
   backward->out = step->info->keep_output ? forward->out : NULL;
   backward->saved = forward->saved;
   backward->workspace = plan->workspace;
-  backward->grad_out = at(plan, plan->gradient_buffer[step->output]);
+  backward->grad_out = cw_buffer_at(plan, plan->gradient_buffer[step->output]);
   for (int k = 0; k < step->input_count; k++) {
     const cw_value in = step->inputs[k];
-    if (in == CW_NONE || !takes_gradient(step, k))
+    if (in == CW_NONE || !cw_step_takes_gradient(step, k))
       continue;
     if (graph->values[in].data)
       backward->grad_in[k] = plan->parameter_gradient[in];
     else if (step->pass_gradient != k)
-      backward->grad_in[k] = at(plan, plan->gradient_buffer[in]);
+      backward->grad_in[k] = cw_buffer_at(plan, plan->gradient_buffer[in]);
   }
 }
 
@@ -306,8 +180,7 @@ static cw_status build(cw_context *context, cw_plan *plan, const cw_plan_options
     if (workspace > plan->workspace_bytes)
       plan->workspace_bytes = workspace;
   }
-  assign_data(plan, keep);
-  assign_gradients(plan, options, marks);
+  cw_buffers_assign(plan, keep, options->keep_all, marks);
   int *order = cw_allocate(context, (size_t)plan->buffer_count + 1, sizeof *order);
   if (!order)
     return CW_ERROR_MEMORY;
@@ -426,7 +299,7 @@ float *cw_plan_data(const cw_plan *plan, cw_value value) {
     return NULL;
   const bool readable = plan->kept[value] || plan->visible[value] || plan->keep_values ||
                         plan->graph->values[value].kind == CW_VALUE_INPUT;
-  return readable ? at(plan, plan->data_buffer[value]) : NULL;
+  return readable ? cw_buffer_at(plan, plan->data_buffer[value]) : NULL;
 }
 
 float *cw_plan_gradient(const cw_plan *plan, cw_value value) {
@@ -435,7 +308,7 @@ float *cw_plan_gradient(const cw_plan *plan, cw_value value) {
   if (plan->graph->values[value].data)
     return plan->parameter_gradient[value];
   const bool readable = plan->kept[value] || plan->graph->values[value].kind == CW_VALUE_INPUT;
-  return readable ? at(plan, plan->gradient_buffer[value]) : NULL;
+  return readable ? cw_buffer_at(plan, plan->gradient_buffer[value]) : NULL;
 }
 
 void cw_plan_set_step(cw_plan *plan, uint64_t step) {
@@ -453,86 +326,4 @@ void cw_plan_set_margin(cw_plan *plan, cw_value loss, float inject, float remove
       calls[i]->shift_margin[1] = remove;
     }
   }
-}
-
-static void prepare(const cw_plan *plan, cw_call *call) {
-  call->step = plan->step_number;
-}
-
-/* Of the node that runs at `turn` of a pass. */
-static cw_report report_of(const cw_crew *crew, const cw_plan *plan, int turn) {
-  const double steps = plan->step_count;
-  const cw_report report = {cw_crew_part(crew, turn / steps, (turn + 1) / steps), CW_OK};
-  return report;
-}
-
-static cw_status run_step(const cw_crew *crew, const cw_plan *plan, int turn, cw_call *call,
-                          void (*run)(const cw_call *)) {
-  cw_report report = report_of(crew, plan, turn);
-  prepare(plan, call);
-  call->report = &report;
-  run(call);
-  call->report = NULL;
-  cw_report_tell(&report, 1);
-  return report.status;
-}
-
-cw_status cw_plan_forward_run(const cw_crew *crew, cw_plan *plan) {
-  for (int s = 0; s < plan->step_count; s++)
-    CW_TRY(run_step(crew, plan, s, &plan->steps[s].forward, plan->steps[s].info->forward));
-  return CW_OK;
-}
-
-static cw_crew crew_of_nobody(const cw_plan *plan) {
-  const cw_crew crew = {plan->threads, NULL, "", 0, 1};
-  return crew;
-}
-
-void cw_plan_forward(cw_plan *plan) {
-  const cw_crew crew = crew_of_nobody(plan);
-  (void)cw_plan_forward_run(&crew, plan);
-}
-
-/* Computes again what the backward step at `time` is the first one to read. */
-static void repeat_outputs(cw_plan *plan, int time) {
-  for (int s = 0; s < plan->step_count; s++) {
-    const cw_step *step = &plan->steps[s];
-    if (step->again == CW_NONE || plan->buffers[step->again].first != time)
-      continue;
-    cw_call call = step->forward;
-    call.out = at(plan, step->again);
-    step->info->forward(&call);
-  }
-}
-
-cw_status cw_plan_backward_run(const cw_crew *crew, cw_plan *plan) {
-  for (int s = plan->step_count - 1; s >= 0; s--) {
-    repeat_outputs(plan, 2 * plan->step_count - 1 - s);
-    if (!plan->steps[s].forward_only)
-      CW_TRY(run_step(crew, plan, plan->step_count - 1 - s, &plan->steps[s].backward, plan->steps[s].info->backward));
-  }
-  return CW_OK;
-}
-
-void cw_plan_backward(cw_plan *plan) {
-  const cw_crew crew = crew_of_nobody(plan);
-  (void)cw_plan_backward_run(&crew, plan);
-}
-
-cw_status cw_plan_backward_by(const cw_crew *crew, cw_plan *plan, cw_node_rule rule, void *user) {
-  for (int s = plan->step_count - 1; s >= 0; s--) {
-    const cw_step *step = &plan->steps[s];
-    if (step->forward_only)
-      continue;
-    cw_call call = step->backward;
-    memcpy(call.in, step->forward.in, sizeof call.in);
-    call.out = step->forward.out;
-    cw_report report = report_of(crew, plan, plan->step_count - 1 - s);
-    call.report = &report;
-    if (!rule(user, step->node, step->info, &call))
-      break;
-    cw_report_tell(&report, 1);
-    CW_TRY(report.status);
-  }
-  return cw_crew_tell(crew, 1);
 }

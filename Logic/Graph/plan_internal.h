@@ -50,6 +50,10 @@ struct cw_plan {
   size_t arena_bytes, workspace_bytes, parameter_bytes;
 };
 
+static inline void *cw_buffer_at(const cw_plan *plan, int buffer) {
+  return buffer == CW_NONE ? NULL : plan->arena + plan->buffers[buffer].offset;
+}
+
 /* Batch norm, [ReLU | LeakyReLU], [MaxPool 2 | nearest Resize 2, [Add]] as one kernel; see Layers/norm_act.c.
  * Inputs: x, scale, shift, mean, variance, [skip].  attributes.alpha: slope below zero (1: no activation);
  * kernel[0] == 2: pool; scale[0] == 2: resize. */
@@ -65,6 +69,14 @@ typedef struct cw_value_ends {
  * steps. */
 int cw_steps_build(const cw_graph *graph, const bool *needed, const bool *kept, bool fuse, bool *covered,
                    cw_value_ends *ends, cw_step *steps);
+
+/* Targets and running statistics take no gradient. */
+bool cw_step_takes_gradient(const cw_step *step, int input);
+
+/* Gives each step's output, saved numbers and gradients a buffer, in use as long as a later step reads it.
+ * keep_values: every activation stays until the end; keep_all: gradients too; needs[values]: wants a gradient.  Sets
+ * forward_only of steps whose gradient nobody asks for. */
+void cw_buffers_assign(cw_plan *plan, bool keep_values, bool keep_all, const bool *needs);
 
 /* Sets the buffers' offsets so that no two that live at the same time overlap; returns the arena's size.
  * order: scratch of buffer_count ints. */

@@ -225,12 +225,17 @@ cw_status cw_onnx_external(cw_onnx_reader *reader, const CwOnnx__TensorProto *te
 const char *cw_onnx_external_location(const CwOnnx__TensorProto *tensor);
 
 /* read_constant.c */
+/* As an integer, within bounds that sums of a few do not leave. */
+static inline int64_t cw_onnx_integer(double v) {
+  return v >= 1e15 ? (int64_t)1000000000000000 : v <= -1e15 ? -(int64_t)1000000000000000 : v == v ? (int64_t)v : 0;
+}
+/* Zeros of shape d[rank]; refused when larger than what is folded at load.  whole: integers. */
+cw_status cw_onnx_new_constant(cw_onnx_reader *reader, bool whole, int rank, const int64_t *d,
+                               cw_onnx_constant **constant);
 /* The constant of a name, NULL if it is none (or too large to be one). */
 cw_status cw_onnx_constant_of(cw_onnx_reader *reader, const char *name, const cw_onnx_constant **constant);
 /* A Constant node; its tensor, if it has one, is known already. */
 cw_status cw_onnx_read_constant(cw_onnx_reader *reader, const CwOnnx__NodeProto *node);
-/* Folds a node of constants; *folded says whether it could. */
-cw_status cw_onnx_fold(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, bool *folded);
 /* Constant integers of an input or (older operator sets) of an attribute; count 0 if neither is there.  Refused if it
  * is not constant, depends on the batch, or has more than `most` numbers. */
 cw_status cw_onnx_integers(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, size_t input, const char *attribute,
@@ -238,6 +243,10 @@ cw_status cw_onnx_integers(cw_onnx_reader *reader, const CwOnnx__NodeProto *node
 /* One constant number of an input or attribute; *value is left alone if neither is there. */
 cw_status cw_onnx_scalar(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, size_t input, const char *attribute,
                          float *value);
+
+/* fold_constant.c */
+/* Folds a node of constants; *folded says whether it could. */
+cw_status cw_onnx_fold(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, bool *folded);
 
 /* read_attributes.c */
 bool cw_onnx_is(const CwOnnx__NodeProto *node, const char *op_type);
