@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A simulator for a classifier from elsewhere, end to end: a small MONAI DenseNet is trained by PyTorch on a cohort
-(`counterwarp cohort --kind brains --subjects 400 --effect Hippocampus:30..50`; of 150 with half the effect it learns the
-scans by heart), exported by Resources/Scripts/export_classifier.py, imported, explained by a simulator, and the
-simulator applied to scans that neither has seen.  Prints the classifier's held-out balanced accuracy
-by PyTorch and by this library, the largest difference of their logits, and the shares of scans moved and flipped.
+(`counterwarp cohort --kind brains --subjects 400 --effect Hippocampus:30..50`), exported by
+Resources/Scripts/export_classifier.py, imported, explained by a simulator, and the simulator applied to scans that
+neither has seen.  Prints the classifier's held-out balanced accuracy by PyTorch and by this library, the largest
+difference of their logits, and the shares of scans moved and flipped.
 
-usage: imported_classifier.py --program COUNTERWARP --cohort FOLDER --out FOLDER [--epochs 8] [--steps 150]
+usage: imported_classifier.py --program COUNTERWARP --cohort FOLDER --out FOLDER [--epochs 20] [--steps 150]
                               [--threads 1]
 needs torch, monai, onnx, onnxruntime, nibabel.  What is in --out already is not made again.  Exit status 1 unless the
 classifier reaches 0.85 and at least 95 % of the held-out scans move the right way.
@@ -72,18 +72,27 @@ def balanced_accuracy(logit, labels):
     return float(np.mean([np.mean((logit[labels == g] > 0) == g) for g in (0, 1)]))
 
 
+def augment(image):
+    """Mirrored left to right (the first axis) or not, shifted by a voxel at most, another gain, noise.  Without the last
+    three it learns the scans by heart (0.92 of those it trains on, 0.74 of others)."""
+    if torch.rand(()) < 0.5:
+        image = image.flip(1)
+    image = torch.roll(image, [int(s) for s in torch.randint(-1, 2, (3,))], (1, 2, 3))
+    return image * (1 + 0.1 * torch.randn(())) + 0.1 * torch.randn(image.shape)
+
+
 def train(x, y, epochs, seed):
-    """Adam with one cycle of the rate; scans mirrored left to right (the first axis) at random."""
+    """AdamW with one cycle of the rate, scans augmented."""
     torch.manual_seed(seed)
     network = densenet()
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)
-    batch, images, labels = 8, torch.from_numpy(x), torch.from_numpy(y)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-4, epochs * (len(y) // batch))
+    batch, images, labels = 16, torch.from_numpy(x), torch.from_numpy(y)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, epochs * (len(y) // batch))
     for epoch in range(epochs):
         network.train()
         total = 0.0
         for rows in torch.randperm(len(y))[: len(y) // batch * batch].split(batch):
-            part = torch.stack([image.flip(1) if torch.rand(()) < 0.5 else image for image in images[rows]])
+            part = torch.stack([augment(image) for image in images[rows]])
             loss = torch.nn.functional.cross_entropy(network(part), labels[rows])
             optimizer.zero_grad()
             loss.backward()
@@ -111,7 +120,7 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--cohort", type=pathlib.Path, required=True, help="folder with participants.tsv")
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
