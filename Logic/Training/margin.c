@@ -15,14 +15,35 @@ static double median(float *values, int count) {
   return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
 }
 
-/* The two groups' median logits over some scans, and their distance; distance 0 where a group is missing. */
-static cw_status medians(cw_context *context, const cw_margin_request *r, const int *scans, int total,
-                         cw_margin *margin) {
+/* Logits of some scans, by group. */
+typedef struct logits {
+  float *of[2];
+  int count[2];
+  cw_margin margin; /* the groups' medians and their distance */
+  double spread;    /* standard deviation inside the groups, by the median of absolute deviations: their mean */
+} logits;
+
+static void summarize(logits *l) {
+  l->margin = (cw_margin){0, {-INFINITY, INFINITY}};
+  l->spread = 0;
+  for (int group = 0; group < 2; group++) {
+    float *values = l->of[group];
+    if (!l->count[group])
+      continue;
+    const double middle = l->margin.median[group] = median(values, l->count[group]);
+    for (int i = 0; i < l->count[group]; i++)
+      values[i] = (float)fabs(values[i] - middle);
+    l->spread += 1.4826 * median(values, l->count[group]) / 2;
+  }
+  if (l->count[0] && l->count[1])
+    l->margin.distance = l->margin.median[1] - l->margin.median[0];
+}
+
+static cw_status classify(cw_context *context, const cw_margin_request *r, const int *scans, int total, logits *l) {
   const size_t samples = cw_grid_samples(&r->dataset->preprocessing.grid);
-  float *logits[2] = {cw_allocate(context, (size_t)total + 1, sizeof(float)),
-                      cw_allocate(context, (size_t)total + 1, sizeof(float))};
-  int count[2] = {0, 0};
-  cw_status status = logits[0] && logits[1] ? CW_OK : CW_ERROR_MEMORY;
+  *l = (logits){.of = {cw_allocate(context, (size_t)total + 1, sizeof(float)),
+                       cw_allocate(context, (size_t)total + 1, sizeof(float))}};
+  cw_status status = l->of[0] && l->of[1] ? CW_OK : CW_ERROR_MEMORY;
   float *in = cw_plan_data(r->plan, r->image);
   for (int i = 0; status == CW_OK && i < total; i += r->batch) {
     status = cw_progress(context, "classifying scans for the margin", (double)i / total);
@@ -32,37 +53,35 @@ static cw_status medians(cw_context *context, const cw_margin_request *r, const 
     cw_plan_forward(r->plan);
     for (int k = 0; k < n; k++) {
       const int group = r->dataset->label[scans[i + k]] != 0;
-      logits[group][count[group]++] = cw_plan_data(r->plan, r->logit)[k];
+      l->of[group][l->count[group]++] = cw_plan_data(r->plan, r->logit)[k];
     }
   }
-  *margin = (cw_margin){0, {-INFINITY, INFINITY}};
-  for (int group = 0; status == CW_OK && group < 2; group++)
-    if (count[group])
-      margin->median[group] = median(logits[group], count[group]);
-  if (status == CW_OK && count[0] && count[1])
-    margin->distance = margin->median[1] - margin->median[0];
-  cw_release(context, logits[0]);
-  cw_release(context, logits[1]);
+  if (status == CW_OK)
+    summarize(l);
+  cw_release(context, l->of[0]);
+  cw_release(context, l->of[1]);
   return status;
 }
 
 cw_status cw_choose_margin(cw_context *context, const cw_margin_request *r, cw_margin *margin) {
   const double given = margin->distance;
-  cw_margin kept_back;
-  CW_TRY(medians(context, r, r->split->train, r->split->train_count, margin));
-  CW_TRY(medians(context, r, r->split->validation, r->split->validation_count, &kept_back));
-  if (!isfinite(margin->distance) || !isfinite(kept_back.distance))
+  logits learned, kept_back;
+  CW_TRY(classify(context, r, r->split->train, r->split->train_count, &learned));
+  CW_TRY(classify(context, r, r->split->validation, r->split->validation_count, &kept_back));
+  if (!isfinite(learned.margin.distance) || !isfinite(kept_back.margin.distance) || !isfinite(learned.spread))
     return cw_fail(context, CW_ERROR_NUMERIC, "training a simulator: the classifier's logits are not finite");
-  if (kept_back.distance >= 1 && kept_back.distance < margin->distance)
-    *margin = kept_back;
+  const bool both = kept_back.count[0] && kept_back.count[1];
+  const logits *l = both && kept_back.margin.distance < learned.margin.distance ? &kept_back : &learned;
+  *margin = l->margin;
+  if (margin->distance < l->spread) /* the groups overlap: neither median is a goal */
+    *margin = (cw_margin){l->spread, {-INFINITY, INFINITY}};
   if (given > 0)
     margin->distance = given;
-  if (margin->distance < 1)
-    return cw_fail(
-        context, CW_ERROR_ARGUMENT,
-        "training a simulator: the classifier's median logits differ by %.3g between the groups; expected at "
-        "least 1 (or give a margin)",
-        margin->distance);
+  if (!(margin->distance > 0))
+    return cw_fail(context, CW_ERROR_ARGUMENT,
+                   "training a simulator: the classifier gives the same logit, %.4g, to most scans of both groups; "
+                   "expected logits that differ (or give a margin)",
+                   l->margin.median[0]);
   return CW_OK;
 }
 

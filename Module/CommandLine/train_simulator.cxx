@@ -246,13 +246,10 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
 
   Dataset dataset(context);
   context.check(cw_dataset_load(context, table.get(), &classifiers.preprocessing(), cw_nifti_read, dataset.get()));
-  if (no_better_than_chance(held_out_figure(context, classifiers, *dataset, division.held_out))) {
+  if (no_better_than_chance(held_out_figure(context, classifiers, *dataset, division.held_out)))
     context.warn(
         "the classifier tells the held-out scans apart no better than chance: there is nothing that a warp could "
         "explain, and `group` will say so.");
-    if (!request.margin)
-      options.margin = 1;  // its own logits give none
-  }
   context.say("Training a simulator at " + std::to_string(size) + "^3: " + std::to_string(division.train.size()) +
               " scans to train on, " + std::to_string(division.validation.size()) + " to decide when to stop, " +
               std::to_string(division.held_out.size()) + " held out.");

@@ -64,19 +64,8 @@ class Gain : public ::testing::Test {
     middle = at;
     cw_plan_free(context, request.plan);
     cw_graph_free(context, classifier);
-    const float slope = -100, offset = static_cast<float>(100 * middle);
-    cw_value image, mean, flat, in[3];
-    cw_attributes a = cw_attributes_default();
-    a.shape = CW_SHAPE(CW_BATCH, 1);
-    ASSERT_EQ(cw_graph_create(context, &classifier), CW_OK);
-    ASSERT_EQ(cw_graph_input(context, classifier, "image", CW_SHAPE(CW_BATCH, 1, kSize, kSize, kSize), &image), CW_OK);
-    ASSERT_EQ(cw_graph_node(context, classifier, CW_OP_GLOBAL_AVERAGE_POOL, "mean", nullptr, &image, 1, &mean), CW_OK);
-    ASSERT_EQ(cw_graph_node(context, classifier, CW_OP_RESHAPE, "flat", &a, &mean, 1, &flat), CW_OK);
-    in[0] = flat;
-    ASSERT_EQ(cw_graph_parameter(context, classifier, "slope", CW_SHAPE(1, 1), false, &slope, &in[1]), CW_OK);
-    ASSERT_EQ(cw_graph_parameter(context, classifier, "offset", CW_SHAPE(1), false, &offset, &in[2]), CW_OK);
-    ASSERT_EQ(cw_graph_node(context, classifier, CW_OP_GEMM, "logit", nullptr, in, 3, &logit), CW_OK);
-    ASSERT_EQ(cw_graph_output(context, classifier, logit), CW_OK);
+    cw_value image;
+    ASSERT_NO_FATAL_FAILURE(MeanClassifier(context, -100, 100 * middle, &classifier, &image, &logit));
     cw_plan_options options = {};
     options.batch = request.batch = 4;
     ASSERT_EQ(cw_plan_create(context, classifier, &options, &request.plan), CW_OK);
@@ -209,16 +198,6 @@ TEST_F(Gain, ScalesTheFieldOfEachDirection) {
   for (cw_plan *plan : plans)
     cw_plan_free(context, plan);
   cw_graph_free(context, scaled);
-}
-
-TEST(Margin, IsReachedByItsDistanceOrAtTheOtherMedian) {
-  const cw_margin m = {8, {-3, 5}};
-  EXPECT_DOUBLE_EQ(cw_margin_share(&m, 1, -6, -2), 0.5) << "8 to go";
-  EXPECT_DOUBLE_EQ(cw_margin_share(&m, 1, -6, 2), 1);
-  EXPECT_DOUBLE_EQ(cw_margin_share(&m, 1, 1, 3), 0.5) << "4 to go to the patients' median";
-  EXPECT_DOUBLE_EQ(cw_margin_share(&m, 1, 6, 5), 1) << "there from the start";
-  EXPECT_DOUBLE_EQ(cw_margin_share(&m, -1, 9, 5), 0.5);
-  EXPECT_DOUBLE_EQ(cw_margin_share(&m, -1, 1, 3), -0.5) << "the wrong way";
 }
 
 }  // namespace

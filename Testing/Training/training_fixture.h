@@ -48,6 +48,23 @@ struct Balls {
   cw_split split = {};
 };
 
+/* A classifier whose logit is slope * (mean of the image) + offset, at the size of the balls. */
+inline void MeanClassifier(cw_context *context, double slope, double offset, cw_graph **graph, cw_value *image,
+                           cw_value *logit) {
+  const float weights[2] = {static_cast<float>(slope), static_cast<float>(offset)};
+  cw_value mean, in[3];
+  cw_attributes a = cw_attributes_default();
+  a.shape = CW_SHAPE(CW_BATCH, 1);
+  ASSERT_EQ(cw_graph_create(context, graph), CW_OK);
+  ASSERT_EQ(cw_graph_input(context, *graph, "image", CW_SHAPE(CW_BATCH, 1, kSize, kSize, kSize), image), CW_OK);
+  ASSERT_EQ(cw_graph_node(context, *graph, CW_OP_GLOBAL_AVERAGE_POOL, "mean", nullptr, image, 1, &mean), CW_OK);
+  ASSERT_EQ(cw_graph_node(context, *graph, CW_OP_RESHAPE, "flat", &a, &mean, 1, &in[0]), CW_OK);
+  ASSERT_EQ(cw_graph_parameter(context, *graph, "slope", CW_SHAPE(1, 1), false, &weights[0], &in[1]), CW_OK);
+  ASSERT_EQ(cw_graph_parameter(context, *graph, "offset", CW_SHAPE(1), false, &weights[1], &in[2]), CW_OK);
+  ASSERT_EQ(cw_graph_node(context, *graph, CW_OP_GEMM, "logit", nullptr, in, 3, logit), CW_OK);
+  ASSERT_EQ(cw_graph_output(context, *graph, *logit), CW_OK);
+}
+
 /* A folder of its own for one test's files. */
 struct Folder {
   Folder() {
