@@ -40,6 +40,7 @@ void cw_model_free(cw_context *context, cw_model *model) {
   cw_graph_free(context, model->graph);
   cw_release(context, model->template_samples);
   cw_release(context, model->provenance);
+  cw_release(context, model->classes);
   cw_strings_free(context, &model->trained_on);
   cw_strings_free(context, &model->held_out);
   memset(model, 0, sizeof *model);

@@ -1,4 +1,5 @@
-counterwarp_test(onnx onnx_test.cxx apply_test.cxx classifier_of_test.cxx families_test.cxx import_test.cxx seldom_test.cxx model_samples.cxx)
+counterwarp_test(onnx onnx_test.cxx apply_test.cxx classifier_of_test.cxx families_test.cxx import_test.cxx
+                 memory_test.cxx output_test.cxx seldom_test.cxx standard_test.cxx model_samples.cxx)
 
 # Against onnxruntime, where a Python has it.
 add_executable(onnx_samples write_samples.cxx model_samples.cxx)

@@ -17,6 +17,7 @@ class TestContext {
     options.allocate = [](void *user, size_t bytes) -> void * {
       auto *self = static_cast<TestContext *>(user);
       self->largest = std::max(self->largest, bytes);
+      self->total += bytes;
       if (self->calls++ == self->fail_at)
         return nullptr;
       self->live++;
@@ -55,7 +56,7 @@ class TestContext {
   // Starts counting anew; the allocation number `at` (from 0) fails, -1: none.
   void reset(long at = -1) {
     calls = 0;
-    largest = 0;
+    largest = total = 0;
     fail_at = at;
     warnings.clear();
     baseline = live;
@@ -67,7 +68,7 @@ class TestContext {
   double fraction = -1;
   bool cancel = false;
   long calls = 0, fail_at = -1, live = 0, baseline = 0;
-  size_t largest = 0;
+  size_t largest = 0, total = 0;  // bytes of one allocation, and of all
 
  private:
   cw_context *context_ = nullptr;

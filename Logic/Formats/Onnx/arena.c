@@ -8,12 +8,21 @@ struct cw_onnx_block {
   _Alignas(16) char bytes[];
 };
 
+bool cw_onnx_spend(cw_onnx_arena *arena, size_t bytes) {
+  arena->exceeded = arena->exceeded || (arena->limited && bytes > arena->left);
+  if (arena->limited && !arena->exceeded)
+    arena->left -= bytes;
+  return !arena->exceeded;
+}
+
 void *cw_onnx_take(cw_onnx_arena *arena, size_t count, size_t size) {
   const size_t extra = sizeof(struct cw_onnx_block);
   if (size && count > (SIZE_MAX - extra) / size) {
     cw_fail(arena->context, CW_ERROR_MEMORY, "memory: %zu items of %zu bytes overflow the address space", count, size);
     return NULL;
   }
+  if (!cw_onnx_spend(arena, extra + count * size))
+    return NULL;
   struct cw_onnx_block *block = cw_allocate_zero(arena->context, 1, extra + count * size);
   if (!block)
     return NULL;

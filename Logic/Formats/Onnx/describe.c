@@ -75,8 +75,25 @@ static cw_status describe_inputs(cw_context *context, const CwOnnx__GraphProto *
   return status;
 }
 
+/* Numbers for each image, 0 if the file leaves one of the sizes open. */
+static int64_t numbers_of(const CwOnnx__ValueInfoProto *info) {
+  const CwOnnx__TypeProto *type = info->type;
+  int64_t count = 1;
+  if (!type || type->value_case != CW_ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !type->tensor_type->shape)
+    return 0;
+  for (size_t i = 1; i < type->tensor_type->shape->n_dim; i++) {
+    const CwOnnx__TensorShapeProto__Dimension *d = type->tensor_type->shape->dim[i];
+    if (d->value_case != CW_ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE || d->dim_value < 1 ||
+        d->dim_value > INT32_MAX / count)
+      return 0;
+    count *= d->dim_value;
+  }
+  return count;
+}
+
 static cw_status describe_values(cw_context *context, const CwOnnx__GraphProto *graph, cw_model_description *out) {
   CW_TRY(describe_inputs(context, graph, out));
+  out->classes = graph->n_output ? numbers_of(graph->output[0]) : 0;
   for (size_t i = 0; i < graph->n_output && i < CW_ONNX_MOST; i++)
     CW_TRY(describe_value(context, graph->output[i], &out->outputs));
   return CW_OK;
@@ -103,7 +120,7 @@ static cw_status count_operators(cw_context *context, const CwOnnx__GraphProto *
 }
 
 static cw_status find_unsupported(cw_context *context, const CwOnnx__GraphProto *graph, cw_model_description *out) {
-  for (size_t i = 0; i < graph->n_node && out->unsupported.count < MOST_SENTENCES; i++) {
+  for (size_t i = 0; i < graph->n_node && out->unsupported.count < CW_ONNX_MOST; i++) {
     const cw_onnx_operator *op;
     const cw_status status = cw_onnx_check_node(context, graph->node[i], &op);
     if (status == CW_ERROR_MEMORY)

@@ -11,7 +11,7 @@ cw_status cw_model_import(cw_context *context, const char *path, const cw_prepro
   cw_onnx_file file;
   memset(model, 0, sizeof *model);
   CW_TRY(cw_onnx_open(context, path, &file));
-  const cw_onnx_request request = {file.folder, file.opset, size, choice ? choice : &otherwise, NULL};
+  const cw_onnx_request request = {file.folder, file.opset, size, choice ? choice : &otherwise, NULL, file.bytes};
   model->kind = CW_MODEL_CLASSIFIER;
   model->preprocessing = *preprocessing;
   cw_status status = cw_onnx_read_graph(context, file.proto->graph, &request, &model->graph);

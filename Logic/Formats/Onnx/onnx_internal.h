@@ -24,7 +24,11 @@ enum {
   CW_ONNX_MOST = 10000,                   /* nodes, and tensors, in one file */
   CW_ONNX_MOST_VALUES = 2 * CW_ONNX_MOST, /* of the graph that is built: an operator may become several nodes */
   CW_ONNX_MOST_FOLDED = 1 << 16,          /* numbers of a constant that is computed at load */
-  CW_ONNX_ALL_FOLDED = 1 << 22            /* of all of them */
+  CW_ONNX_ALL_FOLDED = 1 << 22,           /* of all of them */
+  /* Memory that reading may ask for in all, freed or not: so many times the bytes of the model and of the files with
+   * its weights (one byte may become a float, twice where a matrix is transposed), and this on top. */
+  CW_ONNX_PER_BYTE = 8,
+  CW_ONNX_ON_TOP = 1 << 26
 };
 
 /* Name of a simulator's third output, which only others read. */
@@ -49,15 +53,19 @@ cw_status cw_onnx_list_read(cw_context *context, const char *key, const char *te
 
 /* ---- arena.c ---- */
 
-/* Memory that is freed all at once. */
+/* Memory that is freed all at once; of a reader with a limit, so that a small file cannot ask for much. */
 typedef struct cw_onnx_arena {
   cw_context *context;
   struct cw_onnx_block *blocks;
+  bool limited, exceeded;
+  size_t left; /* bytes, where limited */
 } cw_onnx_arena;
-/* Zeroed memory; NULL (message set) on failure. */
+/* Zeroed memory; NULL (message set, but for an exceeded limit) on failure. */
 void *cw_onnx_take(cw_onnx_arena *arena, size_t count, size_t size);
 char *cw_onnx_take_text(cw_onnx_arena *arena, const char *format, ...) CW_PRINTF(2, 3);
 void cw_onnx_arena_free(cw_onnx_arena *arena);
+/* Counts memory that comes from elsewhere; false: the limit is exceeded. */
+bool cw_onnx_spend(cw_onnx_arena *arena, size_t bytes);
 
 /* ---- writing ---- */
 
@@ -99,11 +107,14 @@ cw_status cw_onnx_add_tensor(cw_onnx_writer *writer, const char *name, int type,
 
 typedef enum cw_onnx_kind { CW_ONNX_INPUT, CW_ONNX_TENSOR, CW_ONNX_NODE } cw_onnx_kind;
 
+/* What a runtime would compute with. */
+typedef enum cw_onnx_precision { CW_ONNX_WHOLES, CW_ONNX_FLOATS, CW_ONNX_DOUBLES } cw_onnx_precision;
+
 /* Numbers known at load: shapes and what is computed from them.  The batch is a symbol: a number may be a multiple of
  * it. */
 typedef struct cw_onnx_constant {
-  bool whole; /* integers or truth values */
-  int rank;   /* 0: one number */
+  cw_onnx_precision precision; /* wholes: integers or truth values */
+  int rank;                    /* 0: one number */
   int64_t d[CW_MAX_RANK];
   size_t count;
   double *v;
@@ -119,6 +130,7 @@ typedef struct cw_onnx_definition {
   int uses;
   struct cw_onnx_definition *same; /* outputs of nodes that pass a value on (Identity, ...) stand for their input */
   bool statistics;                 /* initializers: running mean or variance */
+  int window_of;                   /* margin + 1 of the taper whose window it was found to be */
   cw_shape experts; /* initializers: their shape as a conditional convolution's experts; rank 0: they are none */
   const CwOnnx__TensorProto *tensor; /* initializers and Constant nodes */
   const cw_onnx_constant *constant;  /* once known */
@@ -137,7 +149,22 @@ typedef struct cw_onnx_request {
   const int64_t *input_size;      /* [3] D, H, W where the file leaves them open; NULL: it must not */
   const cw_output_choice *choice; /* NULL: the outputs as they are; else one logit */
   const char *leave_out;          /* an output that is not read, nor what it alone needs; NULL: none */
+  size_t bytes;                   /* of the file */
 } cw_onnx_request;
+
+/* A stored matrix as a layer wants it, made once. */
+typedef struct cw_onnx_copy {
+  struct cw_onnx_copy *next;
+  cw_value of, copy;
+  bool transposed;
+  float scale;
+} cw_onnx_copy;
+
+/* A file with weights. */
+typedef struct cw_onnx_side_file {
+  struct cw_onnx_side_file *next;
+  uint64_t device, inode;
+} cw_onnx_side_file;
 
 typedef struct cw_onnx_reader {
   cw_context *context;
@@ -150,6 +177,8 @@ typedef struct cw_onnx_reader {
   bool *needed;                  /* [node] an output that is read depends on it */
   bool *absorbed;                /* [node] part of a conditional convolution that ends in another node */
   cw_onnx_cond_conv **cond_conv; /* [node] NULL: none */
+  cw_onnx_copy *copies;
+  cw_onnx_side_file *side_files; /* whose bytes are in the arena's limit */
   cw_onnx_arena arena;
 } cw_onnx_reader;
 
@@ -168,6 +197,7 @@ typedef struct cw_onnx_file {
   CwOnnx__ModelProto *proto;
   char *folder;
   int64_t opset;
+  size_t bytes;
 } cw_onnx_file;
 
 /* read_file.c */
@@ -182,6 +212,9 @@ cw_status cw_onnx_metadata(cw_context *context, const CwOnnx__ModelProto *proto,
 /* read_output.c: the chosen output as one logit [N,1], the graph's only output. */
 cw_status cw_onnx_choose_output(cw_onnx_reader *reader);
 
+/* read_bounds.c: refused where a sigmoid or softmax still bounds the value of `output`. */
+cw_status cw_onnx_refuse_probability(cw_onnx_reader *reader, const char *output, cw_value value);
+
 /* read_graph.c */
 cw_status cw_onnx_read_graph(cw_context *context, const CwOnnx__GraphProto *in, const cw_onnx_request *request,
                              cw_graph **graph);
@@ -189,10 +222,6 @@ cw_status cw_onnx_read_graph(cw_context *context, const CwOnnx__GraphProto *in, 
 cw_onnx_definition *cw_onnx_find(const cw_onnx_reader *reader, const char *name);
 /* The definition of a node's output itself. */
 cw_onnx_definition *cw_onnx_output(const cw_onnx_reader *reader, const CwOnnx__NodeProto *node, size_t output);
-/* Name of a node for messages. */
-const char *cw_onnx_node_label(const CwOnnx__NodeProto *node, char label[72]);
-/* CW_ERROR_UNSUPPORTED: node, operator and reason in one sentence. */
-cw_status cw_onnx_refuse(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, const char *reason);
 /* The graph's value behind a node's input (CW_NONE if absent); parameters are made when they are first asked for. */
 cw_status cw_onnx_value(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, size_t input, cw_value *value);
 /* Adds a graph node for `node`, named after its first output; part: what is put behind the name of an intermediate
@@ -203,7 +232,7 @@ cw_status cw_onnx_add(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, con
 cw_status cw_onnx_give(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, cw_operator op,
                        const cw_attributes *attributes, const cw_value *inputs, int count);
 void cw_onnx_define(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, size_t output, cw_value value);
-/* A buffer of the graph: a number or numbers that a node needs besides its inputs. */
+/* A buffer of the graph: a number or numbers that a node needs besides its inputs.  data NULL: zeros. */
 cw_status cw_onnx_buffer(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, const char *part, cw_shape shape,
                          const float *data, cw_value *value);
 
@@ -216,11 +245,11 @@ size_t cw_onnx_elements(const CwOnnx__TensorProto *tensor);
 cw_status cw_onnx_floats(cw_onnx_reader *reader, const CwOnnx__TensorProto *tensor, float *out);
 cw_status cw_onnx_numbers(cw_onnx_reader *reader, const CwOnnx__TensorProto *tensor, double *out);
 bool cw_onnx_is_float(int type);
+cw_onnx_precision cw_onnx_precision_of(int type);
 
-/* read_external.c: bytes of a tensor that lie in another file of the model's folder (arena's memory); data NULL: only
- * whether they are there. */
-cw_status cw_onnx_external(cw_onnx_reader *reader, const CwOnnx__TensorProto *tensor, size_t bytes,
-                           const uint8_t **data);
+/* read_external.c: bytes of a tensor that lie in another file of the model's folder; the caller releases them.  data
+ * NULL: only whether they are there; the file then counts for what may be allocated. */
+cw_status cw_onnx_external(cw_onnx_reader *reader, const CwOnnx__TensorProto *tensor, size_t bytes, uint8_t **data);
 /* The file's name; "" if the entry is missing. */
 const char *cw_onnx_external_location(const CwOnnx__TensorProto *tensor);
 
@@ -229,9 +258,9 @@ const char *cw_onnx_external_location(const CwOnnx__TensorProto *tensor);
 static inline int64_t cw_onnx_integer(double v) {
   return v >= 1e15 ? (int64_t)1000000000000000 : v <= -1e15 ? -(int64_t)1000000000000000 : v == v ? (int64_t)v : 0;
 }
-/* Zeros of shape d[rank]; refused when larger than what is folded at load.  whole: integers. */
-cw_status cw_onnx_new_constant(cw_onnx_reader *reader, bool whole, int rank, const int64_t *d,
-                               cw_onnx_constant **constant);
+/* Zeros of shape d[rank] that `node` (NULL: a stored tensor) gives; refused when larger than what is folded at load. */
+cw_status cw_onnx_new_constant(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, cw_onnx_precision precision,
+                               int rank, const int64_t *d, cw_onnx_constant **constant);
 /* The constant of a name, NULL if it is none (or too large to be one). */
 cw_status cw_onnx_constant_of(cw_onnx_reader *reader, const char *name, const cw_onnx_constant **constant);
 /* A Constant node; its tensor, if it has one, is known already. */
@@ -249,6 +278,10 @@ cw_status cw_onnx_scalar(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, 
 cw_status cw_onnx_fold(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, bool *folded);
 
 /* read_attributes.c */
+/* Name of a node for messages. */
+const char *cw_onnx_node_label(const CwOnnx__NodeProto *node, char label[72]);
+/* CW_ERROR_UNSUPPORTED: node, operator and reason in one sentence. */
+cw_status cw_onnx_refuse(cw_onnx_reader *reader, const CwOnnx__NodeProto *node, const char *reason);
 bool cw_onnx_is(const CwOnnx__NodeProto *node, const char *op_type);
 /* The operator if its number of inputs and its attributes are known; else a refusal. */
 cw_status cw_onnx_check_node(cw_context *context, const CwOnnx__NodeProto *node, const cw_onnx_operator **found);

@@ -207,11 +207,31 @@ static bool is_truth(cw_onnx_reader *r, const char *name) {
   return from && (cw_onnx_is(from, "Greater") || cw_onnx_is(from, "Less"));
 }
 
+/* Stored numbers as truth values: 0 and 1, as they are where they are that. */
+static cw_status give_truth(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
+  cw_value x, y;
+  bool already = true;
+  CW_TRY(cw_onnx_value(r, node, 0, &x));
+  const cw_shape shape = *cw_value_shape(r->graph, x);
+  const int64_t count = cw_shape_elements(&shape, 1);
+  const float *from = cw_value_data(r->graph, x);
+  for (int64_t i = 0; i < count && already; i++)
+    already = from[i] == 0 || from[i] == 1;
+  if (already)
+    return cw_onnx_read_same(r, node);
+  CW_TRY(cw_onnx_buffer(r, node, "values", shape, NULL, &y));
+  for (int64_t i = 0; i < count; i++)
+    cw_value_data(r->graph, y)[i] = from[i] != 0;
+  cw_onnx_define(r, node, 0, y);
+  return CW_OK;
+}
+
 cw_status cw_onnx_read_cast(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   const int to = (int)cw_onnx_attribute_int(node, "to", 0);
   if (!cw_onnx_is_float(to) && !(to == CW_ONNX_BOOL && is_truth(r, node->input[0])))
     return cw_onnx_refuse(r, node, "only casts to floats are supported where numbers depend on the image");
-  return cw_onnx_read_same(r, node);
+  return to == CW_ONNX_BOOL && cw_onnx_find(r, node->input[0])->tensor ? give_truth(r, node)
+                                                                       : cw_onnx_read_same(r, node);
 }
 
 /* Known only because the writer's image output ends in it; no network that is read may need it. */

@@ -2,6 +2,16 @@
 
 #include "Formats/Onnx/onnx_internal.h"
 
+const char *cw_onnx_node_label(const CwOnnx__NodeProto *node, char label[72]) {
+  return cw_onnx_label(*node->name || !node->n_output ? node->name : node->output[0], label);
+}
+
+cw_status cw_onnx_refuse(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const char *reason) {
+  char label[72], op_type[72];
+  return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: node '%s' (%s): %s", cw_onnx_node_label(node, label),
+                 cw_onnx_label(node->op_type, op_type), reason);
+}
+
 bool cw_onnx_is(const CwOnnx__NodeProto *node, const char *op_type) {
   return !strcmp(node->op_type, op_type);
 }

@@ -1,24 +1,31 @@
 /* Numbers known at load: constants, and what a node takes as an argument. */
+#include <stdio.h>
 #include <string.h>
 
 #include "Formats/Onnx/onnx_internal.h"
 
-cw_status cw_onnx_new_constant(cw_onnx_reader *r, bool whole, int rank, const int64_t *d, cw_onnx_constant **constant) {
+/* A constant of `count` numbers, or all of them, would be more than is computed at load. */
+static cw_status too_many(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const char *what, int most) {
+  char reason[96];
+  snprintf(reason, sizeof reason, "%s of more than %d numbers", what, most);
+  return node ? cw_onnx_refuse(r, node, reason) : cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: %s", reason);
+}
+
+cw_status cw_onnx_new_constant(cw_onnx_reader *r, const CwOnnx__NodeProto *node, cw_onnx_precision precision, int rank,
+                               const int64_t *d, cw_onnx_constant **constant) {
   size_t count = 1;
   for (int i = 0; i < rank; i++) {
     if (d[i] < 0 || (d[i] && count > (size_t)CW_ONNX_MOST_FOLDED / (size_t)d[i]))
-      return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: a constant of more than %d numbers is computed at load",
-                     (int)CW_ONNX_MOST_FOLDED);
+      return too_many(r, node, "computed at load, it would be a constant", CW_ONNX_MOST_FOLDED);
     count *= (size_t)d[i];
   }
   if (count > (size_t)CW_ONNX_ALL_FOLDED - r->folded)
-    return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: constants of more than %d numbers are computed at load",
-                   (int)CW_ONNX_ALL_FOLDED);
+    return too_many(r, node, "the constants that are computed at load have a sum", CW_ONNX_ALL_FOLDED);
   r->folded += count;
   cw_onnx_constant *c = *constant = cw_onnx_take(&r->arena, 1, sizeof *c);
   if (!c)
     return CW_ERROR_MEMORY;
-  c->whole = whole;
+  c->precision = precision;
   c->rank = rank;
   for (int i = 0; i < rank; i++)
     c->d[i] = d[i];
@@ -29,9 +36,10 @@ cw_status cw_onnx_new_constant(cw_onnx_reader *r, bool whole, int rank, const in
 }
 
 static cw_status load(cw_onnx_reader *r, cw_onnx_definition *d) {
-  cw_onnx_constant *c;
-  CW_TRY(cw_onnx_new_constant(r, !cw_onnx_is_float(d->tensor->data_type), (int)d->tensor->n_dims, d->tensor->dims, &c));
-  CW_TRY(cw_onnx_numbers(r, d->tensor, c->v));
+  const CwOnnx__TensorProto *t = d->tensor;
+  cw_onnx_constant *c = NULL;
+  CW_TRY(cw_onnx_new_constant(r, NULL, cw_onnx_precision_of(t->data_type), (int)t->n_dims, t->dims, &c));
+  CW_TRY(cw_onnx_numbers(r, t, c->v));
   d->constant = c;
   return CW_OK;
 }
@@ -58,7 +66,7 @@ cw_status cw_onnx_read_constant(cw_onnx_reader *r, const CwOnnx__NodeProto *node
   cw_onnx_constant *c;
   if (!a)
     return cw_onnx_refuse(r, node, "expected one value");
-  CW_TRY(cw_onnx_new_constant(r, !floats, one ? 0 : 1, &count, &c));
+  CW_TRY(cw_onnx_new_constant(r, node, floats ? CW_ONNX_FLOATS : CW_ONNX_WHOLES, one ? 0 : 1, &count, &c));
   for (int64_t i = 0; i < count; i++)
     c->v[i] = one ? floats ? cw_onnx_attribute_float(node, a->name, 0) : (double)cw_onnx_attribute_int(node, a->name, 0)
               : floats ? a->floats[i]
@@ -84,7 +92,7 @@ cw_status cw_onnx_integers(cw_onnx_reader *r, const CwOnnx__NodeProto *node, siz
     return CW_OK;
   const cw_onnx_constant *c;
   CW_TRY(cw_onnx_constant_of(r, node->input[input], &c));
-  if (!c || c->rank > 1 || !c->whole || c->count > (size_t)most)
+  if (!c || c->rank > 1 || c->precision != CW_ONNX_WHOLES || c->count > (size_t)most)
     return cw_onnx_refuse(r, node, "expected a short list of whole numbers that is known at load");
   for (size_t i = 0; i < c->count; i++) {
     if (c->batch[i])

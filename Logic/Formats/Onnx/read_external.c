@@ -55,7 +55,7 @@ static bool stays_inside(const char *location) {
 }
 
 /* The file, open, after all four checks; -1: refused. */
-static int open_inside(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, cw_status *status, int64_t *size) {
+static int open_inside(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, cw_status *status, struct stat *info) {
   const char *location = cw_onnx_external_location(tensor);
   char folder[PATH_MAX], wanted[PATH_MAX], canonical[PATH_MAX];
   struct stat named, opened;
@@ -88,7 +88,7 @@ static int open_inside(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, cw_
              opened.st_ino != named.st_ino) {
     *status = refuse(r, tensor, "which is not a regular file with one name only");
   } else {
-    *size = (int64_t)opened.st_size;
+    *info = opened;
     *status = CW_OK;
     return file;
   }
@@ -97,22 +97,40 @@ static int open_inside(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, cw_
   return -1;
 }
 
-cw_status cw_onnx_external(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, size_t bytes, const uint8_t **data) {
+/* What the file holds may be allocated, however many tensors lie in it. */
+static cw_status count_file(cw_onnx_reader *r, const struct stat *opened) {
+  const uint64_t device = (uint64_t)opened->st_dev, inode = (uint64_t)opened->st_ino;
+  for (const cw_onnx_side_file *f = r->side_files; f; f = f->next)
+    if (f->device == device && f->inode == inode)
+      return CW_OK;
+  cw_onnx_side_file *f = cw_onnx_take(&r->arena, 1, sizeof *f);
+  if (!f)
+    return CW_ERROR_MEMORY;
+  *f = (cw_onnx_side_file){r->side_files, device, inode};
+  r->side_files = f;
+  const uint64_t more = (uint64_t)opened->st_size, most = (SIZE_MAX - r->arena.left) / CW_ONNX_PER_BYTE;
+  r->arena.left += CW_ONNX_PER_BYTE * (size_t)(more < most ? more : most);
+  return CW_OK;
+}
+
+cw_status cw_onnx_external(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, size_t bytes, uint8_t **data) {
   const char *offset_text = entry(tensor, "offset"), *length_text = entry(tensor, "length");
   uint64_t offset = 0, length = bytes;
   cw_status status = CW_OK;
-  int64_t size = 0;
+  struct stat info;
   if ((*offset_text && !count_of(offset_text, &offset)) || (*length_text && !count_of(length_text, &length)))
     return refuse(r, tensor, "with an offset or length that is no number");
   if (length != bytes)
     return refuse(r, tensor, "with a length that does not fit its shape");
-  const int file = open_inside(r, tensor, &status, &size);
+  const int file = open_inside(r, tensor, &status, &info);
   if (file < 0)
     return status;
   uint8_t *block = NULL;
-  if (offset > (uint64_t)size || bytes > (uint64_t)size - offset)
+  if (offset > (uint64_t)info.st_size || bytes > (uint64_t)info.st_size - offset)
     status = refuse(r, tensor, "which is shorter than the tensor asks for");
-  else if (data && !(block = cw_onnx_take(&r->arena, bytes, 1)))
+  else if (!data)
+    status = count_file(r, &info);
+  else if (!cw_onnx_spend(&r->arena, bytes) || !(block = cw_allocate(r->context, bytes + 1, 1)))
     status = CW_ERROR_MEMORY;
   for (size_t at = 0; data && status == CW_OK && at < bytes;) {
     const ssize_t got = pread(file, block + at, bytes - at, (off_t)(offset + at));
@@ -122,6 +140,10 @@ cw_status cw_onnx_external(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor,
       status = refuse(r, tensor, "which could not be read");
   }
   close(file);
+  if (status != CW_OK) {
+    cw_release(r->context, block);
+    block = NULL;
+  }
   if (data)
     *data = block;
   return status;

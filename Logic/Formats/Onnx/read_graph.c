@@ -4,16 +4,6 @@
 
 #include "Formats/Onnx/onnx_internal.h"
 
-const char *cw_onnx_node_label(const CwOnnx__NodeProto *node, char label[72]) {
-  return cw_onnx_label(*node->name || !node->n_output ? node->name : node->output[0], label);
-}
-
-cw_status cw_onnx_refuse(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const char *reason) {
-  char label[72], op_type[72];
-  return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: node '%s' (%s): %s", cw_onnx_node_label(node, label),
-                 cw_onnx_label(node->op_type, op_type), reason);
-}
-
 static int compare_definitions(const void *a, const void *b) {
   return strcmp(((const cw_onnx_definition *)a)->name, ((const cw_onnx_definition *)b)->name);
 }
@@ -248,6 +238,8 @@ static cw_status load_parameter(cw_onnx_reader *r, cw_onnx_definition *d) {
   bool trained = d->kind == CW_ONNX_TENSOR && !d->statistics;
   if (!strcmp(t->doc_string, "constant") || !strcmp(t->doc_string, "trained"))
     trained = *t->doc_string == 't';
+  if (!cw_onnx_spend(&r->arena, cw_onnx_elements(t) * sizeof(float)))
+    return CW_ERROR_MEMORY;
   CW_TRY(cw_graph_parameter(r->context, r->graph, fit_name(r, d->name, NULL, name), shape, trained, NULL, &d->value));
   return cw_onnx_floats(r, t, cw_value_data(r->graph, d->value));
 }
@@ -262,6 +254,8 @@ static cw_status load_constant(cw_onnx_reader *r, const CwOnnx__NodeProto *node,
   if (!c->count)
     return cw_onnx_refuse(r, node, "a constant input has no elements");
   const cw_shape shape = c->rank ? cw_shape_of(c->rank, c->d) : cw_shape_of(1, &one);
+  if (!cw_onnx_spend(&r->arena, c->count * sizeof(float)))
+    return CW_ERROR_MEMORY;
   CW_TRY(cw_graph_parameter(r->context, r->graph, fit_name(r, d->name, NULL, name), shape, false, NULL, &d->value));
   for (size_t i = 0; i < c->count; i++)
     cw_value_data(r->graph, d->value)[i] = (float)c->v[i];
@@ -290,11 +284,21 @@ cw_status cw_onnx_value(cw_onnx_reader *r, const CwOnnx__NodeProto *node, size_t
   return CW_OK;
 }
 
+/* The graph's sentence about a node, which it knows by its output, with the file's own name for it. */
+static cw_status name_node(cw_onnx_reader *r, const CwOnnx__NodeProto *node, cw_status status) {
+  char label[72], op_type[72], reason[320];
+  const char *message = cw_context_message(r->context), *behind = strstr(message, "): ");
+  snprintf(reason, sizeof reason, "%s", !strncmp(message, "node '", 6) && behind ? behind + 3 : message);
+  return cw_fail(r->context, status, "onnx: node '%s' (%s): %s", cw_onnx_node_label(node, label),
+                 cw_onnx_label(node->op_type, op_type), reason);
+}
+
 cw_status cw_onnx_add(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const char *part, cw_operator op,
                       const cw_attributes *attributes, const cw_value *inputs, int count, cw_value *value) {
   char name[TEXT];
-  return cw_graph_node(r->context, r->graph, op, fit_name(r, node->output[0], part, name), attributes, inputs, count,
-                       value);
+  const cw_status status = cw_graph_node(r->context, r->graph, op, fit_name(r, node->output[0], part, name), attributes,
+                                         inputs, count, value);
+  return status == CW_OK || status == CW_ERROR_MEMORY ? status : name_node(r, node, status);
 }
 
 void cw_onnx_define(cw_onnx_reader *r, const CwOnnx__NodeProto *node, size_t output, cw_value value) {
@@ -312,6 +316,9 @@ cw_status cw_onnx_give(cw_onnx_reader *r, const CwOnnx__NodeProto *node, cw_oper
 cw_status cw_onnx_buffer(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const char *part, cw_shape shape,
                          const float *data, cw_value *value) {
   char name[TEXT];
+  const int64_t count = cw_shape_elements(&shape, 1);
+  if (count > 0 && !cw_onnx_spend(&r->arena, (size_t)count * sizeof(float)))
+    return CW_ERROR_MEMORY;
   return cw_graph_parameter(r->context, r->graph, fit_name(r, node->output[0], part, name), shape, false, data, value);
 }
 
@@ -371,8 +378,12 @@ cw_status cw_onnx_read_graph(cw_context *context, const CwOnnx__GraphProto *in, 
   reader.context = reader.arena.context = context;
   reader.in = in;
   reader.request = request;
+  reader.arena.limited = true;
+  reader.arena.left = CW_ONNX_ON_TOP + CW_ONNX_PER_BYTE * request->bytes;
   CW_TRY(cw_graph_create(context, &reader.graph));
-  const cw_status status = read_all(&reader);
+  cw_status status = read_all(&reader);
+  if (status != CW_OK && reader.arena.exceeded)
+    status = cw_fail(context, CW_ERROR_UNSUPPORTED, "onnx: the network takes more memory than its bytes justify");
   cw_onnx_arena_free(&reader.arena);
   if (status == CW_OK)
     *graph = reader.graph;

@@ -143,8 +143,12 @@ static cw_status read_strings(cw_context *context, const CwOnnx__ModelProto *pro
   CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.provenance", false, &text));
   if (!cw_onnx_is_utf8(text))
     return cw_fail(context, CW_ERROR_FORMAT, "metadata 'counterwarp.provenance' is not UTF-8");
-  model->provenance = cw_copy_string(context, text);
-  return model->provenance ? CW_OK : CW_ERROR_MEMORY;
+  if (!(model->provenance = cw_copy_string(context, text)))
+    return CW_ERROR_MEMORY;
+  CW_TRY(cw_onnx_metadata(context, proto, "counterwarp.classes", false, &text));
+  if (!cw_onnx_is_utf8(text))
+    return cw_fail(context, CW_ERROR_FORMAT, "metadata 'counterwarp.classes' is not UTF-8");
+  return !*text || (model->classes = cw_copy_string(context, text)) ? CW_OK : CW_ERROR_MEMORY;
 }
 
 /* A simulator's outputs are its own; a classifier's logit may have to be picked from what others export. */
@@ -160,7 +164,7 @@ static cw_status read_choice(cw_context *context, const CwOnnx__ModelProto *prot
 
 static cw_status read_proto(cw_context *context, const cw_onnx_file *file, cw_model *model) {
   const CwOnnx__ModelProto *proto = file->proto;
-  cw_onnx_request request = {file->folder, file->opset, NULL, NULL, NULL};
+  cw_onnx_request request = {file->folder, file->opset, NULL, NULL, NULL, file->bytes};
   cw_output_choice choice = cw_output_choice_default();
   CW_TRY(read_kind(context, proto, model));
   CW_TRY(read_grid(context, proto, &model->preprocessing.grid));

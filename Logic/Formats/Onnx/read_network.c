@@ -157,7 +157,7 @@ cw_status cw_onnx_read_global(cw_onnx_reader *r, const CwOnnx__NodeProto *node) 
 
 /* ---- products ---- */
 
-/* Copies a stored matrix (or list) transposed and scaled, as the layer wants it. */
+/* A stored matrix (or list) transposed and scaled, as the layer wants it; one copy for all nodes that want the same. */
 static cw_status stored_matrix(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const char *part, cw_value w,
                                bool transpose, float scale, cw_value *out) {
   const cw_shape shape = *cw_value_shape(r->graph, w);
@@ -168,14 +168,23 @@ static cw_status stored_matrix(cw_onnx_reader *r, const CwOnnx__NodeProto *node,
     return CW_OK;
   if (!from || shape.rank > 2)
     return cw_onnx_refuse(r, node, "its weights or bias are not stored matrices");
-  float *copy = cw_onnx_take(&r->arena, (size_t)(rows * columns), sizeof *copy);
-  if (!copy)
+  for (const cw_onnx_copy *c = r->copies; c; c = c->next)
+    if (c->of == w && c->transposed == transpose && c->scale == scale) {
+      *out = c->copy;
+      return CW_OK;
+    }
+  const cw_shape turned = CW_SHAPE(columns, rows);
+  cw_onnx_copy *made = cw_onnx_take(&r->arena, 1, sizeof *made);
+  if (!made)
     return CW_ERROR_MEMORY;
+  CW_TRY(cw_onnx_buffer(r, node, part, transpose ? turned : shape, NULL, out));
+  *made = (cw_onnx_copy){r->copies, w, *out, transpose, scale};
+  r->copies = made;
+  float *copy = cw_value_data(r->graph, *out);
   for (int64_t i = 0; i < rows; i++)
     for (int64_t k = 0; k < columns; k++)
       copy[transpose ? k * rows + i : i * columns + k] = scale * from[i * columns + k];
-  const cw_shape turned = CW_SHAPE(columns, rows);
-  return cw_onnx_buffer(r, node, part, transpose ? turned : shape, copy, out);
+  return CW_OK;
 }
 
 /* alpha op(a) op(b) + beta c: the fully connected layer where b and c are stored. */
@@ -185,9 +194,17 @@ cw_status cw_onnx_read_gemm(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   cw_value in[3];
   for (size_t k = 0; k < 3; k++)
     CW_TRY(cw_onnx_value(r, node, k, &in[k]));
-  if (cw_onnx_attribute_int(node, "transA", 0) || !isfinite(alpha) || !isfinite(beta) ||
-      cw_value_shape(r->graph, in[1])->rank != 2)
-    return cw_onnx_refuse(r, node, "expected x W + b of matrices, x as it is");
+  if (!isfinite(alpha) || !isfinite(beta) || cw_value_shape(r->graph, in[1])->rank != 2)
+    return cw_onnx_refuse(r, node, "expected x W + b of matrices");
+  if (cw_onnx_attribute_int(node, "transA", 0)) {
+    cw_attributes turn = cw_attributes_default();
+    turn.order[0] = 1;
+    turn.order[1] = 0;
+    const cw_shape *x = cw_value_shape(r->graph, in[0]);
+    if (x->rank != 2 || x->d[0] == CW_BATCH)
+      return cw_onnx_refuse(r, node, "expected x W + b of matrices, with the batch first once x is turned");
+    CW_TRY(cw_onnx_add(r, node, "turned", CW_OP_TRANSPOSE, &turn, in, 1, &in[0]));
+  }
   CW_TRY(stored_matrix(r, node, "weights", in[1], transpose, alpha, &in[1]));
   if (in[2] == CW_NONE)
     return cw_onnx_give(r, node, CW_OP_GEMM, NULL, in, 2);

@@ -53,47 +53,73 @@ static bool producer(const cw_graph *graph, cw_value value, cw_node_view *node) 
   return false;
 }
 
-/* Back over what neither mixes nor bends the values, to the logits before a final sigmoid or softmax. */
-static cw_value before_probabilities(const cw_graph *graph, cw_value value) {
+/* The numbers that classes are told from, and what makes probabilities of them. */
+typedef struct head {
+  cw_value z;
+  bool probabilities, sigmoid; /* a sigmoid's outputs are independent of each other; a softmax's sum to one */
+} head;
+
+/* Back over what neither mixes nor bends the values, to the logits before a final sigmoid or softmax, or its log. */
+static head head_of(const cw_graph *graph, cw_value value) {
+  const head none = {value, false, false};
   cw_value at = value;
   cw_node_view node;
+  bool log = false;
   while (producer(graph, at, &node)) {
     const cw_shape *in = cw_value_shape(graph, node.inputs[0]), *out = cw_value_shape(graph, node.output);
-    if (node.op == CW_OP_RESHAPE && cw_shape_elements(in, 1) == cw_shape_elements(out, 1)) {
-      at = node.inputs[0];
+    at = node.inputs[0];
+    if (node.op == CW_OP_RESHAPE && cw_shape_elements(in, 1) == cw_shape_elements(out, 1))
+      continue;
+    if (node.op == CW_OP_LOG && !log) {
+      log = true;
       continue;
     }
-    if (node.op == CW_OP_LOG && producer(graph, node.inputs[0], &node) && node.op == CW_OP_SOFTMAX)
-      return node.inputs[0];
+    const bool sigmoid = node.op == CW_OP_SIGMOID;
+    const bool softmax = node.op == CW_OP_SOFTMAX || (node.op == CW_OP_LOG_SOFTMAX && !log);
     /* Over one axis: the others are of one sample, or classes would be mixed with places. */
-    if (node.op == CW_OP_SIGMOID || ((node.op == CW_OP_SOFTMAX || node.op == CW_OP_LOG_SOFTMAX) &&
-                                     out->d[node.attributes->axis] == cw_shape_elements(out, 1)))
-      return node.inputs[0];
-    return value;
+    if (!sigmoid && !(softmax && out->d[node.attributes->axis] == cw_shape_elements(out, 1)))
+      return none;
+    return (head){at, true, sigmoid};
   }
-  return value;
+  return none;
+}
+
+/* The class that a node alone takes along `axis`; -1: it takes several, or is another node. */
+static int class_taken(const cw_graph *graph, const cw_node_view *node, int axis) {
+  if (cw_shape_elements(cw_value_shape(graph, node->output), 1) != 1)
+    return -1;
+  if (node->op == CW_OP_SLICE)
+    return node->attributes->begin[axis];
+  const float *index =
+      node->op == CW_OP_GATHER && node->attributes->axis == axis ? cw_value_data(graph, node->inputs[1]) : NULL;
+  return index ? (int)index[0] : -1;
 }
 
 /* The class whose probability alone is the output, as of softmax(z)[:, 1]; *value becomes all of them.  -1: another
  * output. */
-static int class_cut_out(const cw_graph *graph, cw_value *value, bool *sigmoid) {
-  cw_node_view cut, node;
+static int class_cut_out(const cw_graph *graph, cw_value *value) {
+  cw_node_view cut;
   cw_value at = *value;
-  while (producer(graph, at, &cut) && cut.op == CW_OP_RESHAPE)
+  bool log = false;
+  while (producer(graph, at, &cut) && (cut.op == CW_OP_RESHAPE || (cut.op == CW_OP_LOG && !log))) {
+    log = log || cut.op == CW_OP_LOG;
     at = cut.inputs[0];
-  if (!producer(graph, at, &cut) || cut.op != CW_OP_SLICE || !producer(graph, cut.inputs[0], &node))
+  }
+  if (!producer(graph, at, &cut) || (cut.op != CW_OP_SLICE && cut.op != CW_OP_GATHER))
     return -1;
   const cw_shape *from = cw_value_shape(graph, cut.inputs[0]);
+  cw_node_view node;
   int axis = 0;
   while (axis < from->rank && from->d[axis] != cw_shape_elements(from, 1))
     axis++;
-  *sigmoid = node.op == CW_OP_SIGMOID;
-  const bool softmax = node.op == CW_OP_SOFTMAX || node.op == CW_OP_LOG_SOFTMAX;
-  if (axis == from->rank || from->d[axis] < 2 || cut.attributes->shape.d[axis] != 1 ||
-      !(*sigmoid || (softmax && node.attributes->axis == axis)))
+  if (axis == from->rank || from->d[axis] < 2 || !head_of(graph, cut.inputs[0]).probabilities)
     return -1;
-  *value = cut.inputs[0];
-  return cut.attributes->begin[axis];
+  if (log && producer(graph, cut.inputs[0], &node) && node.op == CW_OP_LOG_SOFTMAX)
+    return -1;
+  const int taken = class_taken(graph, &cut, axis);
+  if (taken >= 0)
+    *value = cut.inputs[0];
+  return taken;
 }
 
 static const CwOnnx__ValueInfoProto *chosen(const cw_onnx_reader *r) {
@@ -178,12 +204,10 @@ cw_status cw_onnx_choose_output(cw_onnx_reader *r) {
                    cw_onnx_label(r->request->choice->name ? r->request->choice->name : "", label));
   cw_output_choice choice = *r->request->choice;
   cw_value whole = d->value;
-  bool sigmoid;
-  const int cut = class_cut_out(r->graph, &whole, &sigmoid);
+  const int cut = class_cut_out(r->graph, &whole);
   if (cut >= 0 && (choice.positive <= 0 || choice.positive == cut)) {
     choice.positive = cut;
     choice.negative = -1;
-    choice.alone = choice.alone || sigmoid;
   } else {
     whole = d->value;
   }
@@ -193,7 +217,11 @@ cw_status cw_onnx_choose_output(cw_onnx_reader *r) {
     return cw_fail(r->context, CW_ERROR_UNSUPPORTED, "onnx: output '%s' is not a list of numbers for each image",
                    cw_onnx_label(info->name, label));
   const cw_shape one = CW_SHAPE(CW_BATCH, 1), flat = CW_SHAPE(CW_BATCH, classes);
-  cw_value z = before_probabilities(r->graph, whole);
+  const head found_head = head_of(r->graph, whole);
+  cw_value z = found_head.z;
+  if (!choice.alone)
+    CW_TRY(cw_onnx_refuse_probability(r, info->name, z));
+  choice.alone = choice.alone || (found_head.sigmoid && choice.negative < 0);
   /* A network of this library's own needs no change. */
   if (!cw_shape_equal(cw_value_shape(r->graph, z), &flat)) {
     cw_attributes a = cw_attributes_default();

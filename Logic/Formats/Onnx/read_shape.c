@@ -115,10 +115,18 @@ cw_status cw_onnx_read_flatten(cw_onnx_reader *r, const CwOnnx__NodeProto *node)
   cw_value x;
   CW_TRY(cw_onnx_value(r, node, 0, &x));
   const cw_shape in = *cw_value_shape(r->graph, x);
-  const int64_t elements = cw_shape_elements(&in, 1);
-  if (in.d[0] != CW_BATCH || cw_onnx_axis(cw_onnx_attribute_int(node, "axis", 1), in.rank) != 1)
-    return cw_onnx_refuse(r, node, "expected to flatten all but the batch axis");
-  const cw_shape shape = CW_SHAPE(CW_BATCH, elements);
+  const int64_t given = cw_onnx_attribute_int(node, "axis", 1);
+  const int axis = given == in.rank ? in.rank : cw_onnx_axis(given, in.rank), batch = batch_axis(&in);
+  if (axis < 0)
+    return cw_onnx_refuse(r, node, "there is no such axis");
+  int64_t sizes[2] = {1, 1};
+  for (int i = 0; i < in.rank; i++)
+    sizes[i >= axis] *= i == batch ? 1 : in.d[i];
+  cw_shape shape = CW_SHAPE(sizes[0], sizes[1]);
+  if (batch >= 0 && sizes[batch >= axis] != 1)
+    return cw_onnx_refuse(r, node, "the batch does not stay an axis of its own");
+  if (batch >= 0)
+    shape.d[batch >= axis] = CW_BATCH;
   return give_reshape(r, node, x, &shape);
 }
 

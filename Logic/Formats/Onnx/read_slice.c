@@ -93,16 +93,16 @@ cw_status cw_onnx_read_split(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   return at == in.d[axis] ? CW_OK : cw_onnx_refuse(r, node, "the parts do not fit the input");
 }
 
-/* One index loses the axis; several in steps are a slice, others a gather. */
+/* One index loses the axis and is a slice; the axes of several stand in its place. */
 cw_status cw_onnx_read_gather(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   const cw_onnx_constant *indices;
   cw_value x, in[2];
   CW_TRY(cw_onnx_value(r, node, 0, &x));
   CW_TRY(cw_onnx_constant_of(r, node->input[1], &indices));
-  cw_shape shape = *cw_value_shape(r->graph, x);
+  const cw_shape shape = *cw_value_shape(r->graph, x);
   cw_attributes a = cw_attributes_default();
   a.axis = cw_onnx_axis(cw_onnx_attribute_int(node, "axis", 0), shape.rank);
-  if (!indices || indices->rank > 1 || !indices->count || !indices->whole || a.axis < 0 || shape.d[a.axis] == CW_BATCH)
+  if (!indices || !indices->count || indices->precision != CW_ONNX_WHOLES || a.axis < 0 || shape.d[a.axis] == CW_BATCH)
     return cw_onnx_refuse(r, node, "expected constant indices along an axis that is not the batch");
   float *list = cw_onnx_take(&r->arena, indices->count, sizeof *list);
   if (!list)
@@ -113,20 +113,28 @@ cw_status cw_onnx_read_gather(cw_onnx_reader *r, const CwOnnx__NodeProto *node) 
       return cw_onnx_refuse(r, node, "an index is outside the data");
     list[i] = (float)at;
   }
-  if (indices->rank == 1) {
+  cw_shape to = {0};
+  if (shape.rank - 1 + indices->rank > CW_MAX_RANK)
+    return cw_onnx_refuse(r, node, "the output would have more than 8 axes");
+  for (int i = 0; i < shape.rank; i++)
+    if (i != a.axis)
+      to.d[to.rank++] = shape.d[i];
+    else
+      for (int k = 0; k < indices->rank; k++)
+        to.d[to.rank++] = indices->d[k];
+  if (!to.rank)
+    to.d[to.rank++] = 1;
+  if (!indices->rank) {
+    cw_attributes one = whole(&shape);
+    one.begin[a.axis] = (int)list[0];
+    one.shape.d[a.axis] = 1;
+    CW_TRY(cw_onnx_add(r, node, "one", CW_OP_SLICE, &one, &x, 1, &x));
+  } else {
     in[0] = x;
     CW_TRY(cw_onnx_buffer(r, node, "indices", CW_SHAPE((int64_t)indices->count), list, &in[1]));
-    return cw_onnx_give(r, node, CW_OP_GATHER, &a, in, 2);
+    CW_TRY(cw_onnx_add(r, node, indices->rank == 1 ? NULL : "list", CW_OP_GATHER, &a, in, 2, &x));
   }
-  cw_attributes one = whole(&shape);
-  one.begin[a.axis] = (int)list[0];
-  one.shape.d[a.axis] = 1;
-  CW_TRY(cw_onnx_add(r, node, "one", CW_OP_SLICE, &one, &x, 1, &x));
-  memmove(shape.d + a.axis, shape.d + a.axis + 1, (size_t)(shape.rank - a.axis - 1) * sizeof *shape.d);
-  shape.rank--;
-  if (!shape.rank)
-    shape.d[shape.rank++] = 1;
-  CW_TRY(cw_onnx_reshape(r, node, NULL, x, &shape, &x));
+  CW_TRY(cw_onnx_reshape(r, node, NULL, x, &to, &x));
   cw_onnx_define(r, node, 0, x);
   return CW_OK;
 }
@@ -227,6 +235,18 @@ static cw_operator layer_for(const cw_shape *in, cw_attributes *a) {
   return a->sampling == CW_SAMPLE_ASYMMETRIC && a->rounding == CW_ROUND_FLOOR ? CW_OP_RESIZE_NEAREST : CW_OP_RESIZE;
 }
 
+/* Before operator set 11 the nearest sample is the one before o / scale, but the one behind it where an axis shrinks
+ * (onnxruntime's rule; the standard gives none).  False if axes do both. */
+static bool round_as_before(cw_attributes *a) {
+  bool grows = false, shrinks = false;
+  for (int i = 0; i < 3; i++) {
+    grows = grows || a->factor[i] > 1;
+    shrinks = shrinks || a->factor[i] < 1;
+  }
+  a->rounding = shrinks ? CW_ROUND_CEIL : CW_ROUND_FLOOR;
+  return !(grows && shrinks);
+}
+
 cw_status cw_onnx_read_resize(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   cw_attributes a = cw_attributes_default();
   cw_value x;
@@ -243,5 +263,7 @@ cw_status cw_onnx_read_resize(cw_onnx_reader *r, const CwOnnx__NodeProto *node) 
   a.sampling = (cw_sampling)sampling;
   a.rounding = (cw_rounding)rounding;
   CW_TRY(read_factors(r, node, &in, &a));
+  if (old && !a.linear && !round_as_before(&a))
+    return cw_onnx_refuse(r, node, "scales above and below 1 in one node have no common rule for the nearest sample");
   return cw_onnx_give(r, node, layer_for(&in, &a), &a, &x, 1);
 }

@@ -17,7 +17,7 @@ static bool is_window(const int size[3], int margin, const float *window, float 
 }
 
 cw_status cw_onnx_check_taper(cw_onnx_reader *r, const CwOnnx__NodeProto *node, int margin, cw_value x) {
-  const cw_onnx_definition *d = cw_onnx_find(r, node->input[1]);
+  cw_onnx_definition *d = cw_onnx_find(r, node->input[1]);
   const CwOnnx__TensorProto *t = d->tensor;
   const cw_shape *shape = cw_value_shape(r->graph, x);
   bool fits = t && shape->rank == 5 && t->n_dims == 5 && t->dims[0] == 1 && t->dims[1] == 1;
@@ -27,12 +27,18 @@ cw_status cw_onnx_check_taper(cw_onnx_reader *r, const CwOnnx__NodeProto *node, 
     return cw_onnx_refuse(r, node, "expected a window of one value a voxel");
   const int size[3] = {(int)shape->d[4], (int)shape->d[3], (int)shape->d[2]};
   const size_t samples = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
-  float *window = cw_onnx_take(&r->arena, samples, sizeof *window);
-  float *scratch = cw_onnx_take(&r->arena, 3 * samples, sizeof *scratch);
-  if (!window || !scratch)
+  if (d->window_of == margin + 1)
+    return CW_OK;
+  if (!cw_onnx_spend(&r->arena, 4 * samples * sizeof(float)))
     return CW_ERROR_MEMORY;
-  CW_TRY(cw_onnx_floats(r, t, window));
-  return is_window(size, margin, window, scratch)
-             ? CW_OK
-             : cw_onnx_refuse(r, node, "the constant is not a window that falls to zero at the faces");
+  float *window = cw_allocate(r->context, 4 * samples, sizeof *window);
+  if (!window)
+    return CW_ERROR_MEMORY;
+  cw_status status = cw_onnx_floats(r, t, window);
+  if (status == CW_OK && !is_window(size, margin, window, window + samples))
+    status = cw_onnx_refuse(r, node, "the constant is not a window that falls to zero at the faces");
+  cw_release(r->context, window);
+  if (status == CW_OK)
+    d->window_of = margin + 1;
+  return status;
 }

@@ -35,6 +35,10 @@ bool cw_onnx_is_float(int type) {
   return type == CW_ONNX_FLOAT || type == CW_ONNX_FLOAT16 || type == CW_ONNX_DOUBLE || type == CW_ONNX_BFLOAT16;
 }
 
+cw_onnx_precision cw_onnx_precision_of(int type) {
+  return !cw_onnx_is_float(type) ? CW_ONNX_WHOLES : type == CW_ONNX_DOUBLE ? CW_ONNX_DOUBLES : CW_ONNX_FLOATS;
+}
+
 static float float_of_bits(uint32_t bits) {
   float value;
   memcpy(&value, &bits, sizeof value);
@@ -133,10 +137,13 @@ cw_status cw_onnx_check_tensor(cw_onnx_reader *r, const CwOnnx__TensorProto *ten
   return is_external(tensor) ? cw_onnx_external(r, tensor, elements * size, NULL) : CW_OK;
 }
 
-/* Raw bytes, wherever they are; NULL where the numbers are listed. */
-static cw_status raw(cw_onnx_reader *r, const CwOnnx__TensorProto *t, const uint8_t **bytes) {
-  *bytes = t->raw_data.len ? t->raw_data.data : NULL;
-  return is_external(t) ? cw_onnx_external(r, t, cw_onnx_elements(t) * size_of(t->data_type), bytes) : CW_OK;
+/* Raw bytes, wherever they are; NULL where the numbers are listed.  *fetched is to be released. */
+static cw_status raw(cw_onnx_reader *r, const CwOnnx__TensorProto *t, const uint8_t **bytes, uint8_t **fetched) {
+  *fetched = NULL;
+  if (is_external(t))
+    CW_TRY(cw_onnx_external(r, t, cw_onnx_elements(t) * size_of(t->data_type), fetched));
+  *bytes = *fetched ? *fetched : t->raw_data.len ? t->raw_data.data : NULL;
+  return CW_OK;
 }
 
 static double number_at(const CwOnnx__TensorProto *t, const uint8_t *bytes, size_t i) {
@@ -157,23 +164,28 @@ static double number_at(const CwOnnx__TensorProto *t, const uint8_t *bytes, size
 
 cw_status cw_onnx_numbers(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, double *out) {
   const uint8_t *bytes;
+  uint8_t *fetched;
   const size_t elements = cw_onnx_elements(tensor);
-  CW_TRY(raw(r, tensor, &bytes));
+  CW_TRY(raw(r, tensor, &bytes, &fetched));
   for (size_t i = 0; i < elements; i++)
     out[i] = number_at(tensor, bytes, i);
+  cw_release(r->context, fetched);
   return CW_OK;
 }
 
 cw_status cw_onnx_floats(cw_onnx_reader *r, const CwOnnx__TensorProto *tensor, float *out) {
   const uint8_t *bytes;
+  uint8_t *fetched;
   const size_t elements = cw_onnx_elements(tensor);
   char name[72];
-  CW_TRY(raw(r, tensor, &bytes));
-  for (size_t i = 0; i < elements; i++) {
+  CW_TRY(raw(r, tensor, &bytes, &fetched));
+  cw_status status = CW_OK;
+  for (size_t i = 0; i < elements && status == CW_OK; i++) {
     out[i] = (float)number_at(tensor, bytes, i);
     if (!isfinite(out[i]))
-      return cw_fail(r->context, CW_ERROR_NUMERIC, "onnx: tensor '%s' is not finite at element %zu",
-                     cw_onnx_label(tensor->name, name), i);
+      status = cw_fail(r->context, CW_ERROR_NUMERIC, "onnx: tensor '%s' is not finite at element %zu",
+                       cw_onnx_label(tensor->name, name), i);
   }
-  return CW_OK;
+  cw_release(r->context, fetched);
+  return status;
 }

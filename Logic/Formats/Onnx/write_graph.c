@@ -4,7 +4,7 @@
 
 #include "Formats/Onnx/onnx_internal.h"
 
-enum { NODES_OF_ONE = 8, TENSORS_OF_ONE = 4 }; /* at most: a conditional convolution; a slice */
+enum { NODES_OF_ONE = 8, TENSORS_OF_ONE = 8 }; /* at most: a conditional convolution; a pad of all axes */
 
 static bool is_little_endian(void) {
   const uint16_t one = 1;

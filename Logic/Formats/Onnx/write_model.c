@@ -83,7 +83,12 @@ static cw_status put_metadata(cw_onnx_arena *arena, CwOnnx__ModelProto *proto, c
   if (!proto->metadata_props)
     return CW_ERROR_MEMORY;
   CW_TRY(put(arena, proto, "counterwarp.kind", simulator ? "simulator" : "classifier"));
-  CW_TRY(put(arena, proto, "counterwarp.classes", "logit below 0: control, above 0: patient"));
+  if (model->classes && !cw_onnx_is_utf8(model->classes))
+    return cw_fail(arena->context, CW_ERROR_ARGUMENT, "onnx: the text on the classes is not UTF-8");
+  CW_TRY(put(arena, proto, "counterwarp.classes",
+             model->classes ? model->classes : "logit below 0: control, above 0: patient"));
+  if (!simulator) /* nothing is to be taken off the graph's output any more */
+    CW_TRY(put(arena, proto, "counterwarp.output", "0 alone"));
   CW_TRY(put_grid(arena, proto, &model->preprocessing.grid));
   CW_TRY(put_normalization(arena, proto, &model->preprocessing));
   if (simulator)

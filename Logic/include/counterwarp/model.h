@@ -31,6 +31,7 @@ typedef struct cw_model {
   cw_strings held_out;     /* participants known and not used */
   bool image_output;       /* simulators: files also give the warped image, see cw_model_write */
   char *provenance;        /* JSON text: cohort, seeds, options, version, figures; "" if none */
+  char *classes; /* what the logit tells apart, in one line; NULL: "logit below 0: control, above 0: patient" */
 } cw_model;
 
 void cw_model_free(cw_context *context, cw_model *model);

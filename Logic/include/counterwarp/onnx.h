@@ -16,7 +16,7 @@ extern "C" {
 /* Which number is the logit.  z are the network's last values before a final sigmoid, softmax or log-softmax, which is
  * taken off.  Where the output is the probability of one class alone, softmax(z)[:, 1], that class is `positive`.
  *   one value:                 z
- *   alone:                     z[positive]
+ *   alone:                     z[positive]; so it is, too, where a sigmoid is taken off and no `negative` is given
  *   negative >= 0:             z[positive] - z[negative]
  *   else:                      z[positive] - log(sum over the others of exp(z)), the log odds of `positive`; with two
  *                              classes the difference of both */
@@ -24,7 +24,7 @@ typedef struct cw_output_choice {
   const char *name; /* of the graph's output; NULL: the first */
   int positive;     /* class, from 0; -1: 1 of two classes, otherwise it must be given */
   int negative;     /* -1: all others */
-  bool alone;
+  bool alone;       /* asked for: an output that a sigmoid or softmax still bounds is taken as it is, else refused */
 } cw_output_choice;
 
 /* { NULL, -1, -1, false } */
@@ -46,8 +46,9 @@ typedef struct cw_model_description {
   char *producer;
   cw_strings inputs, outputs; /* "name: float32 N x 1 x 96 x 96 x 96" */
   int64_t input_size[3];      /* D, H, W of the first input; 0 where the file leaves it open */
+  int64_t classes;            /* numbers of the first output for each image; 0 where the file leaves it open */
   cw_strings operators;       /* "Conv 53" */
-  cw_strings unsupported;     /* one sentence a node, at most 32 */
+  cw_strings unsupported;     /* one sentence a node whose operator, inputs or attributes are not known */
   cw_strings files;           /* that hold weights */
   cw_strings keys, values;    /* metadata */
 } cw_model_description;
