@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <sstream>
 
 #include "model.h"
@@ -47,62 +48,157 @@ std::array<Direction, 3> directions_of(const std::string &orientation) {
   return directions;
 }
 
-std::string short_name(const Json &transform) {
-  if (!transform.contains("_target_") || !transform["_target_"].is_string())
-    return "";
-  std::string name = transform["_target_"];
-  name = name.substr(name.rfind('.') == std::string::npos ? 0 : name.rfind('.') + 1);
-  if (name.size() > 4 && name.compare(name.size() - 4, 4, "Dict") == 0)
-    name.resize(name.size() - 4);
-  else if (!name.empty() && (name.back() == 'd' || name.back() == 'D'))
-    name.pop_back();
-  return name;
+// MONAI's transforms have several names: Spacing, Spacingd, SpacingD, SpacingDict.
+bool is_named(const std::string &target, const std::string &name) {
+  const std::string last = target.substr(target.rfind('.') == std::string::npos ? 0 : target.rfind('.') + 1);
+  return last == name || last == name + "d" || last == name + "D" || last == name + "Dict";
 }
 
-void take_transform(const Json &t, Manifest &manifest) {
-  const std::string name = short_name(t);
-  const auto flag = [&](const char *key) { return t.contains(key) && t[key].is_boolean() && t[key].get<bool>(); };
-  // Bundles also hold null and expressions ("$...") where numbers stand.
-  const auto is = [&](const char *key, double wanted, bool or_null) {
-    return !t.contains(key) || (t[key].is_null() && or_null) || (t[key].is_number() && t[key].get<double>() == wanted);
-  };
-  if (name == "Spacing" && t.contains("pixdim") && t["pixdim"].is_number()) {
-    manifest.spacing = {t["pixdim"].get<double>()};
-  } else if (name == "Spacing" && t.contains("pixdim") && t["pixdim"].is_array()) {
-    manifest.spacing.clear();
+// The name of a list that a transform has; "" if none.
+std::string which(const std::string &target, std::initializer_list<const char *> names) {
+  for (const char *name : names)
+    if (is_named(target, name))
+      return name;
+  return "";
+}
+
+bool flag(const Json &t, const char *key) {
+  return t.contains(key) && t[key].is_boolean() && t[key].get<bool>();
+}
+
+// Bundles also hold null and expressions ("$...") where numbers stand.
+bool holds(const Json &t, const char *key, double wanted, bool or_null) {
+  return !t.contains(key) || (t[key].is_null() && or_null) || (t[key].is_number() && t[key].get<double>() == wanted);
+}
+
+bool absent(const Json &t, const char *key) {
+  return !t.contains(key) || t[key].is_null();
+}
+
+// What a pipeline has done so far.
+struct Pipeline {
+  std::string intensity;     // the transform that changed intensities
+  bool turned = false;       // by Orientation
+  bool own_spacing = false;  // voxel sizes that differ were given before it, along the file's own axes
+};
+
+void take_spacing(const Json &t, Pipeline &pipeline, Manifest &manifest) {
+  manifest.spacing.clear();
+  if (t["pixdim"].is_number())
+    manifest.spacing.push_back(t["pixdim"].get<double>());
+  if (t["pixdim"].is_array())
     for (const Json &v : t["pixdim"])
       if (v.is_number())
         manifest.spacing.push_back(v.get<double>());
-  } else if (name == "Orientation" && t.contains("axcodes") && t["axcodes"].is_string()) {
-    manifest.orientation = t["axcodes"].get<std::string>();
-  } else if (name == "NormalizeIntensity" && (!t.contains("subtrahend") || t["subtrahend"].is_null()) &&
-             (!t.contains("divisor") || t["divisor"].is_null())) {
-    manifest.normalization = flag("nonzero") ? "zscore" : "zscore all";
-  } else if (name == "ScaleIntensity" && is("minv", 0, false) && is("maxv", 1, false)) {
-    manifest.normalization = "minmax";
-  } else if (name == "ScaleIntensityRange" && t.contains("a_min") && t.contains("a_max") && t["a_min"].is_number() &&
-             t["a_max"].is_number() && is("b_min", 0, true) && is("b_max", 1, true)) {
-    manifest.normalization =
-        "range " + number(t["a_min"].get<double>(), 12) + " " + number(t["a_max"].get<double>(), 12);
-    if (!flag("clip"))
+  const auto &list = manifest.spacing;
+  pipeline.own_spacing =
+      !pipeline.turned && std::adjacent_find(list.begin(), list.end(), std::not_equal_to<>()) != list.end();
+}
+
+void take_orientation(const Json &t, Pipeline &pipeline, Manifest &manifest) {
+  manifest.orientation = t["axcodes"].get<std::string>();
+  pipeline.turned = true;
+  if (!pipeline.own_spacing)
+    return;
+  manifest.spacing.clear();
+  pipeline.own_spacing = false;
+  manifest.remarks.push_back(
+      "Spacing comes before Orientation: its voxel sizes run along each file's own axes, which say nothing of the "
+      "network's.");
+}
+
+std::string normalization_of(const std::string &name, const Json &t, Manifest &manifest) {
+  if (name == "NormalizeIntensity" && absent(t, "subtrahend") && absent(t, "divisor"))
+    return flag(t, "nonzero") ? "zscore" : "zscore all";
+  if (name == "ScaleIntensity" && holds(t, "minv", 0, false) && holds(t, "maxv", 1, false))
+    return "minmax";
+  if (name == "ScaleIntensityRange" && t.contains("a_min") && t.contains("a_max") && t["a_min"].is_number() &&
+      t["a_max"].is_number() && holds(t, "b_min", 0, true) && holds(t, "b_max", 1, true)) {
+    if (!flag(t, "clip"))
       manifest.remarks.push_back("ScaleIntensityRange does not clip there; here values outside the range are clipped.");
-  } else if (name.find("Intensity") != std::string::npos && name.rfind("Rand", 0) != 0) {
-    manifest.remarks.push_back("The intensity transform " + name + " has no counterpart here.");
+    return "range " + number(t["a_min"].get<double>(), 12) + " " + number(t["a_max"].get<double>(), 12);
   }
+  manifest.remarks.push_back("The intensity transform " + name + " has no counterpart here.");
+  return "";
+}
+
+// Two transforms of intensities in a row are neither of them.
+void take_intensity(const std::string &name, const Json &t, Pipeline &pipeline, Manifest &manifest) {
+  if (pipeline.intensity.empty()) {
+    manifest.normalization = normalization_of(name, t, manifest);
+  } else {
+    manifest.normalization.clear();
+    manifest.remarks.push_back("The intensities are changed by " + pipeline.intensity + " and again by " + name +
+                               ", which has no counterpart here.");
+  }
+  pipeline.intensity = name;
+}
+
+// What moves or cuts the image: where it makes a manifest's entry wrong, that is dropped.
+void take_space(const std::string &target, Manifest &manifest) {
+  const std::string sized = which(target, {"Resize", "Zoom", "Affine", "SpatialResample", "ResampleToMatch"});
+  const std::string turned = which(target, {"Flip", "Rotate", "Rotate90", "Transpose"});
+  const std::string cut =
+      which(target, {"ResizeWithPadOrCrop", "SpatialPad", "BorderPad", "DivisiblePad", "Pad", "SpatialCrop",
+                     "CenterSpatialCrop", "CenterScaleCrop", "CropForeground", "Crop"});
+  if (!sized.empty()) {
+    manifest.spacing.clear();
+    manifest.remarks.push_back(sized + " changes the voxel size by an amount that depends on the scan.");
+  } else if (!turned.empty()) {
+    manifest.orientation.clear();
+    manifest.remarks.push_back(turned + " changes where the axes point to.");
+  } else if (!cut.empty()) {
+    manifest.remarks.push_back(cut + " cuts or pads the scan; here the input's middle is what --center says.");
+  }
+}
+
+void take_transform(const Json &t, Pipeline &pipeline, Manifest &manifest) {
+  if (!t.contains("_target_") || !t["_target_"].is_string())
+    return;
+  const std::string target = t["_target_"],
+                    name = target.substr(target.rfind('.') == std::string::npos ? 0 : target.rfind('.') + 1);
+  const std::string known =
+      which(target, {"NormalizeIntensity", "ScaleIntensity", "ScaleIntensityRange", "HistogramNormalize",
+                     "AdjustContrast", "GaussianSmooth", "MedianSmooth", "GaussianSharpen"});
+  if (is_named(target, "Spacing") && t.contains("pixdim"))
+    take_spacing(t, pipeline, manifest);
+  else if (is_named(target, "Orientation") && t.contains("axcodes") && t["axcodes"].is_string())
+    take_orientation(t, pipeline, manifest);
+  else if (!known.empty() || (name.find("Intensity") != std::string::npos && name.rfind("Rand", 0) != 0))
+    take_intensity(known.empty() ? name : known, t, pipeline, manifest);
+  else
+    take_space(target, manifest);
+}
+
+// Json is walked, copied and written by recursion.
+void refuse_deep(const Json &json, int depth = 0) {
+  constexpr int deepest = 64;
+  if (depth > deepest)
+    throw Failure("The bundle's file is nested more than 64 levels deep.");
+  if (json.is_structured())
+    for (const Json &part : json)
+      refuse_deep(part, depth + 1);
+}
+
+void take_all(const Json &json, Pipeline &pipeline, Manifest &manifest) {
+  if (json.is_object())
+    take_transform(json, pipeline, manifest);
+  if (json.is_structured())
+    for (const Json &part : json)
+      take_all(part, pipeline, manifest);
 }
 
 }  // namespace
 
 void read_bundle_transforms(const Json &json, Manifest &manifest) {
-  if (json.is_object())
-    take_transform(json, manifest);
-  if (json.is_structured())
-    for (const Json &part : json)
-      read_bundle_transforms(part, manifest);
+  Pipeline pipeline;
+  refuse_deep(json);
+  take_all(json, pipeline, manifest);
 }
 
 void read_bundle(const std::string &file, Manifest &manifest) {
   const Json json = read_json(file);
+  refuse_deep(json);
   if (!json.contains("network_data_format") || !json["network_data_format"].is_object())
     throw Failure(file + ": is not a MONAI bundle's metadata.json: it has no network_data_format.");
   const Json &format = json["network_data_format"];

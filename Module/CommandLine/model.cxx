@@ -70,6 +70,7 @@ struct ModelRequest {
       held_out;
   std::vector<double> spacing, center{0, 0, 0};
   std::vector<int> size;
+  std::vector<std::string> classes;
 };
 
 // Options first, then the bundle, then the file.
@@ -85,6 +86,8 @@ Manifest gather(const ModelRequest &request, const cw_model_description &d) {
     manifest.orientation = request.orientation;
   if (!request.normalization.empty())
     manifest.normalization = request.normalization;
+  if (!request.classes.empty())
+    manifest.classes = request.classes;
   manifest.output = request.output;
   for (size_t i = 0; i < 3; i++) {
     const int asked = request.size.empty() ? manifest.size[i] : request.size[i];
@@ -143,35 +146,65 @@ void run_model_info(Context &context, const ModelRequest &request) {
   print(description_text(request.file, *d));
 }
 
+// Reads the network as it would be used.
+void read_as_asked(Context &context, const ModelRequest &request, const cw_model_description &d, bool complete,
+                   cw_model *model) {
+  if (complete && request.output.empty() && request.output_name.empty()) {
+    context.check(cw_model_read(context, request.file.c_str(), model));
+    return;
+  }
+  const Manifest manifest = gather(request, d);
+  const cw_output_choice choice = choice_of(context, request, manifest);
+  cw_preprocessing preprocessing{};
+  for (size_t i = 0; i < 3; i++) {
+    preprocessing.grid.size[2 - i] = manifest.size[i];
+    preprocessing.grid.to_world.m[i][i] = 1;
+  }
+  context.check(cw_model_import(context, request.file.c_str(), &preprocessing, &choice, model));
+}
+
+// Says everything that it finds before it fails for any of it.
 void run_model_check(Context &context, const ModelRequest &request) {
   Description d(context);
   context.check(cw_model_describe(context, request.file.c_str(), d.get()));
-  std::string text = description_text(request.file, *d), trouble;
-  Model model(context);
+  print(description_text(request.file, *d));
   const bool complete = !value_of(*d, "counterwarp.kind").empty();
-  if (complete && request.output.empty()) {
-    context.check(cw_model_read(context, request.file.c_str(), model.get()));
-  } else {
-    const Manifest manifest = gather(request, *d);
-    const cw_output_choice choice = choice_of(context, request, manifest);
-    cw_preprocessing preprocessing{};
-    for (size_t i = 0; i < 3; i++) {
-      preprocessing.grid.size[2 - i] = manifest.size[i];
-      preprocessing.grid.to_world.m[i][i] = 1;
+  std::vector<std::string> troubles;
+  if (!complete)
+    troubles.push_back("the manifest is missing; `counterwarp model import` adds it");
+  if (d->unsupported.count)
+    troubles.push_back(std::to_string(d->unsupported.count) +
+                       (d->unsupported.count == 1 ? " node is not supported" : " nodes are not supported"));
+  std::error_code none;
+  for (int i = 0; i < d->files.count; i++)
+    if (!std::filesystem::exists(Path(request.file).parent_path() / d->files.item[i], none))
+      troubles.push_back(std::string("the file ") + d->files.item[i] + " with weights is not there");
+  Model model(context);
+  std::string text;
+  try {
+    if (d->unsupported.count) {
+      gather(request, *d);
+      throw Failure("the network was not read");
     }
-    context.check(cw_model_import(context, request.file.c_str(), &preprocessing, &choice, model.get()));
-    if (!complete)
-      trouble = "the manifest is missing; `counterwarp model import` adds it";
-  }
-  try_out(context, *model, text);
-  warn_of_stored_activations(context, request.file, *model);
-  if (model->kind == CW_MODEL_CLASSIFIER) {
-    const std::string simulator = simulator_text(context, model->preprocessing.grid);
-    text += "a simulator can be trained for it: " + (simulator.empty() ? "yes" : "no, " + simulator) + "\n";
+    read_as_asked(context, request, *d, complete, model.get());
+    try_out(context, *model, text);
+    warn_of_stored_activations(context, request.file, *model);
+    if (model->kind == CW_MODEL_CLASSIFIER) {
+      const std::string simulator = simulator_text(context, model->preprocessing.grid);
+      text += "a simulator can be trained for it: " + (simulator.empty() ? "yes" : "no, " + simulator) + "\n";
+    }
+  } catch (const Failure &failure) {
+    if (failure.code > 128)  // an interruption
+      throw;
+    troubles.push_back(failure.what());
   }
   print(text);
-  if (!trouble.empty())
-    throw Failure(request.file + ": " + trouble + ".");
+  if (troubles.empty())
+    return;
+  std::string all;
+  for (const std::string &trouble : troubles)
+    all += (all.empty() ? "" : "\n  ") + trouble;
+  throw Failure(request.file + ": " + all);
 }
 
 // The participants that a text file lists, one a line, or a table whose first column they are.
@@ -186,6 +219,33 @@ void read_participants(Context &context, const std::string &file, cw_strings &na
   }
   if (!names.count)
     throw Failure(file + ": lists no participants.");
+}
+
+// What the logit tells apart, by names in the order of the network's outputs (of one output: below and above 0).
+std::string classes_text(const Manifest &manifest, const cw_output_choice &choice, int64_t outputs) {
+  const std::vector<std::string> &names = manifest.classes;
+  const std::string asked = manifest.output.empty() ? "" : "; output " + manifest.output + " of the network";
+  const size_t count = names.size();
+  if (!count)
+    return "logit below 0: control, above 0: patient" + asked;
+  if (outputs > 0 && count != static_cast<size_t>(outputs) && !(outputs == 1 && count == 2))
+    throw Failure("There are " + std::to_string(count) + " names of classes for " + std::to_string(outputs) +
+                  (outputs == 1 ? " output." : " outputs."));
+  for (const std::string &name : names)
+    if (name.empty() || name.find_first_of("\n\r\t") != std::string::npos)
+      throw Failure("The name of a class is empty or has more than one line.");
+  const size_t positive = choice.positive >= 0 && outputs != 1 ? static_cast<size_t>(choice.positive) : count - 1;
+  const size_t negative = choice.negative >= 0 ? static_cast<size_t>(choice.negative) : count;
+  if (positive >= count || negative > count)
+    throw Failure("The output " + manifest.output + " is beyond the " + std::to_string(count) + " classes.");
+  std::string order, below = "not " + names[positive];
+  for (const std::string &name : names)
+    order += (order.empty() ? "" : ", ") + name;
+  if (negative < count)
+    below = names[negative];
+  else if (count == 2 && !choice.alone)
+    below = names[1 - positive];
+  return "logit below 0: " + below + ", above 0: " + names[positive] + "; order in the network: " + order + asked;
 }
 
 void run_model_import(Context &context, const ModelRequest &request) {
@@ -224,6 +284,10 @@ void run_model_import(Context &context, const ModelRequest &request) {
   const cw_output_choice choice = choice_of(context, request, manifest);
   Model model(context);
   context.check(cw_model_import(context, request.file.c_str(), &preprocessing, &choice, model.get()));
+  model->classes =
+      cw_copy_string(context, classes_text(manifest, choice, request.output_name.empty() ? d->classes : 0).c_str());
+  if (!model->classes)
+    throw Failure(cw_context_message(context));
   read_participants(context, request.trained_on, model->trained_on);
   read_participants(context, request.held_out, model->held_out);
   for (int i = 0; i < model->held_out.count; i++)
@@ -238,6 +302,8 @@ void run_model_import(Context &context, const ModelRequest &request) {
   provenance["fingerprint"] = fingerprint(request.file);
   provenance["producer"] = d->producer;
   provenance["output"] = manifest.output.empty() ? "default" : manifest.output;
+  if (!request.output_name.empty())
+    provenance["output_name"] = request.output_name;
   if (!manifest.classes.empty())
     provenance["classes"] = manifest.classes;
   record_provenance(context, provenance, *model);
@@ -311,6 +377,9 @@ void add_model(Program &program) {
       "Intensities: none, minmax, zscore (over what is above 0), \"zscore all\", \"percentile P\", \"range "
       "LOW HIGH\"");
   import->add_option("--center", request->center, "World point in the middle of the input (RAS, mm)")->expected(3);
+  import->add_option("--classes", request->classes,
+                     "Names of the classes in the order of the network's outputs; for a single output, what it says "
+                     "below and above 0");
   import->add_option("--like", request->like, "An image as the network takes it, for the grid");
   import->add_option("--transforms", request->transforms,
                      "A MONAI bundle's configuration (inference.json): voxel size, orientation, intensities");

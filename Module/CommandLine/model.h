@@ -25,8 +25,9 @@ struct Manifest {
 
 // Adds what a MONAI bundle's metadata.json says (network_data_format).
 void read_bundle(const std::string &file, Manifest &manifest);
-// Adds what the preprocessing of a bundle's configuration says: Spacing, Orientation, ScaleIntensity,
-// NormalizeIntensity, ScaleIntensityRange, in dictionary form or not.
+// Adds what the preprocessing of a bundle's configuration says, in its order: Spacing, Orientation, ScaleIntensity,
+// NormalizeIntensity, ScaleIntensityRange, in dictionary form or not.  What others, or several of them, leave unsure is
+// a remark and no entry.
 void read_bundle_transforms(const Json &json, Manifest &manifest);
 
 // The grid with its middle at `center` (RAS, mm).
