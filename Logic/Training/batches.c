@@ -40,7 +40,6 @@ cw_status cw_batches_create(cw_context *context, const cw_dataset *dataset, cons
   b->batch = options->batch;
   b->flip = options->flip;
   b->erase = options->erase;
-  b->erase_from = (uint64_t)options->steps / 2;
   b->samples = cw_grid_samples(&dataset->preprocessing.grid);
   const size_t count = (size_t)split->train_count + 1;
   b->control = cw_allocate(context, count, sizeof(int));
@@ -131,7 +130,7 @@ static void erase_box(const cw_batches *b, cw_random *random, float *scan) {
         scan[((size_t)k * size[1] + j) * size[0] + i] = (float)mean;
 }
 
-void cw_batches_draw(const cw_batches *b, uint64_t step, bool augmented, float *images, float *labels) {
+void cw_batches_draw(const cw_batches *b, uint64_t step, bool augmented, bool erase, float *images, float *labels) {
   int chosen[1024];
   const int batch = b->batch < 1024 ? b->batch : 1024, controls = batch / 2;
   cw_random random = cw_random_stream(b->seed ^ (step << 8), CW_STREAM_PICK);
@@ -142,7 +141,7 @@ void cw_batches_draw(const cw_batches *b, uint64_t step, bool augmented, float *
     cw_random own = cw_random_stream(b->seed ^ (step << 8) ^ (uint64_t)n << 40, CW_STREAM_AUGMENT);
     if (augmented) {
       augment(b, &own, scan, images + (size_t)n * b->samples);
-      if (step >= b->erase_from && cw_random_unit(&own) < b->erase)
+      if (erase && cw_random_unit(&own) < b->erase)
         erase_box(b, &own, images + (size_t)n * b->samples);
     } else {
       memcpy(images + (size_t)n * b->samples, scan, b->samples * sizeof *images);

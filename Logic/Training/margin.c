@@ -92,6 +92,14 @@ double cw_margin_share(const cw_margin *m, double direction, double before, doub
   return way > 0 ? gone / way : 1;
 }
 
+void cw_margin_shares(const cw_margin *margins, int count, double *shares) {
+  double mean = 0;
+  for (int k = 0; k < count; k++)
+    mean += margins[k].distance / count;
+  for (int k = 0; k < count; k++)
+    shares[k] = mean / (margins[k].distance * count);
+}
+
 double cw_direction_of(const cw_plan *plan, const cw_value *logit, const cw_margin *margin, int logits, int n) {
   double sum = 0;
   for (int k = 0; k < logits; k++)

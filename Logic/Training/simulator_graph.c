@@ -119,30 +119,30 @@ cw_status cw_simulator_graph_create(cw_context *context, const cw_simulator_trai
   return b.status;
 }
 
-/* The classifier's logit of the graph's image, copied; the mean over several classifiers. */
-static cw_status append_logit(cw_context *context, cw_graph *graph, const cw_graph *classifier, cw_value image,
-                              cw_value *logit) {
+/* The classifier's logit of the graph's image, copied; of several classifiers the sum of logits times shares. */
+static cw_status append_logit(cw_context *context, cw_graph *graph, const cw_graph *classifier, const double *shares,
+                              cw_value image, cw_value *logit) {
   const int count = cw_graph_output_count(classifier);
   cw_value wanted[CW_MAX_CLASSIFIERS], logits[CW_MAX_CLASSIFIERS], in[2];
-  float shares[CW_MAX_CLASSIFIERS];
+  float weights[CW_MAX_CLASSIFIERS];
   if (count < 1 || count > CW_MAX_CLASSIFIERS)
     return cw_fail(context, CW_ERROR_ARGUMENT, "joining a simulator: the classifier has %d logits, expected 1 to %d",
                    count, CW_MAX_CLASSIFIERS);
   for (int k = 0; k < count; k++) {
     wanted[k] = cw_graph_output_at(classifier, k);
-    shares[k] = 1.0f / (float)count;
+    weights[k] = (float)(shares ? shares[k] : 1.0 / count);
   }
   CW_TRY(cw_graph_append_copy(context, graph, classifier, "classifier/", &image, wanted, count, logits));
   *logit = logits[0];
   if (count == 1)
     return CW_OK;
   CW_TRY(cw_graph_node(context, graph, CW_OP_CONCAT, "logits", NULL, logits, count, &in[0]));
-  CW_TRY(cw_graph_parameter(context, graph, "logits/shares", CW_SHAPE(1, count), false, shares, &in[1]));
+  CW_TRY(cw_graph_parameter(context, graph, "logits/shares", CW_SHAPE(1, count), false, weights, &in[1]));
   return cw_graph_node(context, graph, CW_OP_GEMM, "mean logit", NULL, in, 2, logit);
 }
 
 cw_status cw_simulator_join(cw_context *context, const cw_graph *simulator, const cw_graph *classifier,
-                            cw_field_model field, cw_graph **graph) {
+                            const double *shares, cw_field_model field, cw_graph **graph) {
   *graph = NULL;
   cw_graph *joined;
   CW_TRY(cw_graph_create(context, &joined));
@@ -155,7 +155,7 @@ cw_status cw_simulator_join(cw_context *context, const cw_graph *simulator, cons
   if (status == CW_OK)
     status = cw_graph_append_copy(context, joined, simulator, "simulator/", inputs, &wanted, 1, &out[0]);
   if (status == CW_OK)
-    status = append_logit(context, joined, classifier, inputs[0], &out[1]);
+    status = append_logit(context, joined, classifier, shares, inputs[0], &out[1]);
   if (status == CW_OK)
     status = cw_graph_rename(context, joined, out[0], field == CW_FIELD_VELOCITY ? "velocity" : "displacement");
   if (status == CW_OK)

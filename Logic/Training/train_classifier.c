@@ -4,12 +4,18 @@
 #include "Training/training_internal.h"
 
 enum { STATISTICS_BATCHES = 8, EVALUATION_BATCH = 16 };
+/* Mean losses: a coin's is ln 2; above the other, nothing is learned yet that holds for scans kept back. */
+static const double COIN = 0.6931472, CHANCE = 0.6;
+/* What the trainer's state holds besides: the last loss of the scans kept back, steps that were waited since the
+ * weights were drawn, and how often they were drawn anew. */
+enum { LAST_LOSS, WAITED_HERE, DRAWN };
 static const char stage[] = "training the classifier";
 
 cw_training_options cw_classifier_training_defaults(int size) {
   (void)size;
   cw_training_options o = {0};
-  o.steps = 800; /* small brains stay at chance for some 300 of them */
+  o.steps = 800;
+  o.wait = 1600; /* small brains stay at chance for 75 to 625 steps and more */
   o.batch = 16;
   o.learning_rate = 5e-4;
   o.weight_decay = 1e-4;
@@ -90,7 +96,7 @@ static cw_status settle_statistics(run *r) {
   for (int k = 0; k < STATISTICS_BATCHES; k++) {
     CW_TRY(cw_trainer_alive(r->context, &r->trainer, stage));
     cw_plan_set_step(r->training, (uint64_t)k);
-    cw_batches_draw(&r->batches, (uint64_t)k, false, cw_plan_data(r->training, r->image),
+    cw_batches_draw(&r->batches, (uint64_t)k, false, false, cw_plan_data(r->training, r->image),
                     cw_plan_data(r->training, r->target));
     cw_plan_forward(r->training);
   }
@@ -129,11 +135,16 @@ static cw_status evaluate(run *r, double *mean_loss, double *accuracy) {
   return CW_OK;
 }
 
+/* Where the schedule stands. */
+static int position(const run *r) {
+  return r->trainer.step - r->trainer.waited;
+}
+
 static cw_status train_step(run *r, double *loss) {
   cw_plan *plan = r->training;
-  const int batch = r->options->batch;
-  cw_batches_draw(&r->batches, (uint64_t)r->trainer.step, true, cw_plan_data(plan, r->image),
-                  cw_plan_data(plan, r->target));
+  const int batch = r->options->batch, at = position(r);
+  cw_batches_draw(&r->batches, (uint64_t)r->trainer.step, true, at >= r->options->steps / 2,
+                  cw_plan_data(plan, r->image), cw_plan_data(plan, r->target));
   cw_plan_set_step(plan, (uint64_t)r->trainer.step);
   cw_plan_forward(plan);
   *loss = 0;
@@ -145,28 +156,55 @@ static cw_status train_step(run *r, double *loss) {
     return cw_fail(r->context, CW_ERROR_NUMERIC, "training the classifier: the loss is not finite at step %d",
                    r->trainer.step + 1);
   cw_plan_backward(plan);
-  cw_trainer_adam(&r->trainer, plan, r->map,
-                  cw_one_cycle(r->options->learning_rate, r->trainer.step, r->options->steps),
+  cw_trainer_adam(&r->trainer, plan, r->map, cw_one_cycle(r->options->learning_rate, at, r->options->steps),
                   cw_context_threads(r->context));
+  double *state = r->trainer.extra;
+  if (at == cw_one_cycle_top(r->options->steps) && state[LAST_LOSS] > CHANCE && r->trainer.waited < r->options->wait) {
+    r->trainer.waited++;
+    state[WAITED_HERE]++;
+  }
   r->trainer.step++;
   return CW_OK;
+}
+
+/* Weights that have not left chance in a quarter of the time that there is to wait are drawn anew, while there is time
+ * for it: some never leave it. */
+static cw_status draw_again(run *r) {
+  cw_trainer *t = &r->trainer;
+  if (!r->options->wait || r->options->start || t->extra[LAST_LOSS] <= CHANCE ||
+      t->extra[WAITED_HERE] < 0.25 * r->options->wait || t->step > r->options->wait)
+    return CW_OK;
+  cw_graph *fresh;
+  t->extra[DRAWN]++;
+  const uint64_t seed = r->options->seed + ((uint64_t)t->extra[DRAWN] << 32);
+  CW_TRY(cw_network_classifier(r->context, r->dataset->preprocessing.grid.size[0], seed, &fresh));
+  const cw_status status = start_from(r->context, fresh, r->network);
+  cw_graph_free(r->context, fresh);
+  memset(t->first, 0, t->values * sizeof *t->first);
+  memset(t->second, 0, t->values * sizeof *t->second);
+  t->waited = t->step;
+  t->extra[WAITED_HERE] = 0;
+  cw_warn(r->context, "the classifier is still at chance after %d steps; it begins again from other weights.", t->step);
+  return status;
 }
 
 static cw_status loop(run *r) {
   const int steps = r->options->steps;
   bool stop = r->options->patience > 0 && r->trainer.stale >= r->options->patience;
-  while (r->trainer.step < steps && !stop) {
+  while (position(r) < steps && !stop) {
     CW_TRY(cw_trainer_progress(r->context, &r->trainer, stage));
     double loss;
     CW_TRY(train_step(r, &loss));
-    if (r->trainer.step % r->options->evaluate_every && r->trainer.step < steps)
+    if (r->trainer.step % r->options->evaluate_every && position(r) < steps)
       continue;
     double held_out, accuracy;
     CW_TRY(settle_statistics(r));
     CW_TRY(evaluate(r, &held_out, &accuracy));
     cw_trainer_evaluated(&r->trainer, held_out, &stop);
+    r->trainer.extra[LAST_LOSS] = held_out;
     CW_TRY(
         cw_trainer_log(r->context, &r->trainer, "%d\t%.6g\t%.6g\t%.4f\n", r->trainer.step, loss, held_out, accuracy));
+    CW_TRY(draw_again(r));
     CW_TRY(cw_trainer_save(r->context, &r->trainer));
   }
   return cw_progress(r->context, stage, 1);
@@ -192,6 +230,7 @@ cw_status cw_train_classifier(cw_context *context, const cw_dataset *dataset, co
   if (status == CW_OK)
     status = cw_trainer_create(context, r.network, options, cw_fingerprint_run(context, dataset, split, options),
                                "step\ttraining_loss\tvalidation_loss\tvalidation_balanced_accuracy", &r.trainer);
+  r.trainer.extra[LAST_LOSS] = COIN;
   if (status == CW_OK)
     status = cw_trainer_resume(context, &r.trainer);
   if (status == CW_OK)

@@ -18,7 +18,7 @@ typedef struct checkpoint {
   char magic[16];
   uint64_t fingerprint, values, curve_length;
   double best_loss, extra[16];
-  int32_t step, best_step, stale, reserved;
+  int32_t step, best_step, stale, waited;
 } checkpoint;
 
 uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph) {
@@ -31,10 +31,18 @@ uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph) {
 
 uint64_t cw_fingerprint_run(const cw_context *context, const cw_dataset *dataset, const cw_split *split,
                             const cw_training_options *options) {
-  const double numbers[] = {(double)options->batch,    options->learning_rate,          options->weight_decay,
-                            (double)options->steps,    (double)options->flip,           (double)options->evaluate_every,
-                            (double)options->patience, (double)options->seed,           options->erase,
-                            (double)dataset->count,    (double)cw_context_seed(context)};
+  const double numbers[] = {(double)options->batch,
+                            options->learning_rate,
+                            options->weight_decay,
+                            (double)options->steps,
+                            (double)options->flip,
+                            (double)options->evaluate_every,
+                            (double)options->patience,
+                            (double)options->seed,
+                            options->erase,
+                            (double)dataset->count,
+                            (double)cw_context_seed(context),
+                            (double)options->wait};
   uint64_t hash = cw_fingerprint(CW_FINGERPRINT_START, numbers, sizeof numbers);
   hash = cw_fingerprint(hash, split->train, (size_t)split->train_count * sizeof(int));
   hash = cw_fingerprint(hash, split->validation, (size_t)split->validation_count * sizeof(int));
@@ -186,7 +194,7 @@ static size_t state_bytes(const cw_trainer *t) {
 static void put_state(const cw_trainer *t, uint8_t *at) {
   const size_t block = t->values * sizeof(float);
   checkpoint head = {{0}, t->fingerprint, t->values,    t->curve_length, t->best_loss,
-                     {0}, t->step,        t->best_step, t->stale,        0};
+                     {0}, t->step,        t->best_step, t->stale,        t->waited};
   memcpy(head.magic, magic, sizeof magic);
   memcpy(head.extra, t->extra, sizeof head.extra);
   memcpy(at, &head, sizeof head);
@@ -231,7 +239,7 @@ static cw_status take_state(cw_context *context, cw_trainer *t, const uint8_t *b
                    "resuming",
                    path);
   const size_t block = t->values * sizeof(float), fixed = sizeof head + 4 * block;
-  if (count < fixed || head.curve_length > count - fixed || head.step < 0)
+  if (count < fixed || head.curve_length > count - fixed || head.step < 0 || head.waited < 0 || head.waited > head.step)
     return cw_fail(context, CW_ERROR_FORMAT, "checkpoint '%s': %zu bytes do not match its head", path, count);
   char *curve = cw_allocate(context, head.curve_length + 1, 1);
   if (!curve)
@@ -251,6 +259,7 @@ static cw_status take_state(cw_context *context, cw_trainer *t, const uint8_t *b
   t->step = head.step;
   t->best_step = head.best_step;
   t->stale = head.stale;
+  t->waited = head.waited;
   memcpy(t->extra, head.extra, sizeof t->extra);
   *used = fixed + head.curve_length;
   return CW_OK;
@@ -282,6 +291,10 @@ cw_status cw_trainer_resume(cw_context *context, cw_trainer *t) {
   const cw_status status = restore(context, t, bytes, count);
   cw_release(context, bytes);
   return status;
+}
+
+int cw_one_cycle_top(int steps) {
+  return (int)ceil(0.3 * steps);
 }
 
 /* One cycle (Smith 2018): up to twice the rate over 30 % of the steps, then down to nearly nothing, along cosines. */
@@ -319,7 +332,7 @@ static cw_status cancelled(cw_context *context, const cw_trainer *t, const char 
 }
 
 cw_status cw_trainer_progress(cw_context *context, const cw_trainer *t, const char *stage) {
-  const cw_status go = cw_progress(context, stage, (double)t->step / t->options->steps);
+  const cw_status go = cw_progress(context, stage, (double)(t->step - t->waited) / t->options->steps);
   if (go == CW_OK)
     return CW_OK;
   CW_TRY(cw_trainer_save(context, t));
@@ -327,6 +340,6 @@ cw_status cw_trainer_progress(cw_context *context, const cw_trainer *t, const ch
 }
 
 cw_status cw_trainer_alive(cw_context *context, const cw_trainer *t, const char *stage) {
-  const cw_status go = cw_progress(context, stage, (double)t->step / t->options->steps);
+  const cw_status go = cw_progress(context, stage, (double)(t->step - t->waited) / t->options->steps);
   return go == CW_OK ? CW_OK : cancelled(context, t, stage, go, "; the last checkpoint stands");
 }

@@ -18,7 +18,6 @@ typedef struct cw_batches {
   int batch;
   bool flip;
   double erase;
-  uint64_t erase_from; /* step */
   size_t samples;      /* of one scan */
   float *noise;        /* bank of standard normal numbers */
   int *control, *patient, *scratch;
@@ -30,8 +29,8 @@ cw_status cw_batches_create(cw_context *context, const cw_dataset *dataset, cons
                             const cw_training_options *options, cw_batches *batches);
 void cw_batches_free(cw_context *context, cw_batches *batches);
 /* A balanced batch for a step: images [batch][...], labels 0/1.  With augment: shifts by up to one voxel, left-right
- * flips (if asked for), gain within 10 %, noise of 2 % of the scale, in the later half of the steps erased boxes. */
-void cw_batches_draw(const cw_batches *batches, uint64_t step, bool augment, float *images, float *labels);
+ * flips (if asked for), gain within 10 %, noise of 2 % of the scale; with erase boxes set to the mean. */
+void cw_batches_draw(const cw_batches *batches, uint64_t step, bool augment, bool erase, float *images, float *labels);
 
 /* ---- the margin ---- */
 
@@ -85,6 +84,7 @@ typedef struct cw_trainer {
   float *best;           /* values at the best evaluation */
   double best_loss;
   int step, best_step, stale; /* steps done; evaluations since the best one */
+  int waited;                 /* of the steps done, those for which the schedule stood still */
   double extra[16];           /* the trainer's own state, such as multipliers */
   uint64_t fingerprint;       /* of the run: options and data; a checkpoint of another run is refused */
   char *curve;                /* text of the learning curves so far */
@@ -114,8 +114,9 @@ uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph);
 uint64_t cw_fingerprint_run(const cw_context *context, const cw_dataset *dataset, const cw_split *split,
                             const cw_training_options *options);
 
-/* Learning rate at a step of the one-cycle schedule. */
+/* Learning rate at a step of the one-cycle schedule, and the first step at which it falls. */
 double cw_one_cycle(double rate, int step, int steps);
+int cw_one_cycle_top(int steps);
 
 /* map[v] = the value of `graph` that stands for the value v of `network`, appended with `prefix`; CW_NONE without one.
  * The caller releases *map. */

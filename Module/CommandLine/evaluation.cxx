@@ -4,16 +4,9 @@
 #include <cmath>
 
 #include "counterwarp/warp.h"
+#include "tally.h"
 
 namespace program {
-
-namespace {
-
-std::string yes_no(bool value) {
-  return value ? "true" : "false";
-}
-
-}  // namespace
 
 void need_grid(const cw_volume &volume, const cw_volume &like, const std::string &file) {
   if (!cw_grid_same(&volume.grid, &like.grid, 0.01))
@@ -63,100 +56,11 @@ bool read_truth(Context &context, const Scan &scan, const cw_volume &like, Truth
   return false;
 }
 
-Json tally(const std::vector<SimulatedScan> &simulations) {
-  const int n = static_cast<int>(simulations.size());
-  int moved = 0, flipped = 0, carried = 0, monotone = 0, folded_scans = 0, wrong = 0, known = 0, reached = 0;
-  size_t folded = 0;
-  double inverse = 0, largest = 0;
-  std::vector<double> shift, of_margin, cycle, mean, farthest, composition, agreement, strain;
-  for (const SimulatedScan &s : simulations) {
-    moved += s.shift() > 0;
-    flipped += s.flipped();
-    if (s.margin() && s.margin_reached()) {
-      known++;
-      reached += *s.margin_reached();
-      of_margin.push_back(s.shift() / *s.margin());
-    }
-    wrong += s.sign() * s.before() > 0;  // the classifier puts the scan on the wanted side to begin with
-    monotone += s.record.at("monotone").get<bool>();
-    const size_t voxels = s.record.at("folded_voxels").get<size_t>();
-    folded += voxels;
-    folded_scans += voxels > 0;
-    carried += voxels == 0 && s.flipped();
-    inverse = std::max(inverse, s.record.at("inverse_error_mm").get<double>());
-    farthest.push_back(s.record.at("largest_displacement_mm").get<double>());
-    largest = std::max(largest, farthest.back());
-    shift.push_back(s.shift());
-    cycle.push_back(s.record.at("cycle_error").get<double>());
-    mean.push_back(s.record.at("mean_displacement_mm").get<double>());
-    composition.push_back(s.record.at("composition_error_mm").get<double>());
-    agreement.push_back(s.record.at("agreement_of_directions").get<double>());
-    strain.push_back(s.record.at("strain").get<double>());
-  }
-  Json json;
-  json["scans"] = n;
-  if (!n)
-    return json;
-  json["moved"] = double(moved) / n;
-  json["flipped"] = double(flipped) / n;
-  json["carried"] = double(carried) / n;  // over the boundary, without a fold
-  if (known == n) {
-    json["margin"] = *simulations[0].margin();
-    json["margin_reached"] = double(reached) / n;
-    json["shift_of_margin"] = summary_json(of_margin);
-  }
-  json["monotone"] = double(monotone) / n;
-  json["misclassified"] = wrong;
-  json["logit_shift"] = summary_json(shift);
-  json["folded_voxels"] = folded;
-  json["folded_scans"] = folded_scans;
-  json["cycle_error"] = summary_json(cycle);
-  json["composition_error_mm"] = summary_json(composition);
-  json["agreement_of_directions"] = summary_json(agreement);
-  json["strain"] = summary_json(strain);
-  json["largest_inverse_error_mm"] = inverse;
-  json["largest_displacement_mm"] = largest;
-  json["largest_displacement_each_mm"] = summary_json(farthest);
-  json["mean_displacement_mm"] = summary_json(mean);
-  return json;
-}
-
-Rows scan_rows(const std::vector<SimulatedScan> &simulations) {
-  Rows rows;
-  rows.columns = {"id",
-                  "direction",
-                  "group",
-                  "held_out",
-                  "logit_before",
-                  "logit_after",
-                  "moved",
-                  "flipped",
-                  "margin_reached",
-                  "monotone",
-                  "folded_voxels",
-                  "cycle_error",
-                  "inverse_error_mm",
-                  "composition_error_mm",
-                  "agreement_of_directions",
-                  "strain",
-                  "largest_displacement_mm",
-                  "mean_displacement_mm"};
-  for (const SimulatedScan &s : simulations) {
-    const auto figure = [&](const char *name) { return number(s.record.at(name).get<double>()); };
-    rows.rows.push_back({s.scan.id, s.direction, s.scan.group.empty() ? "n/a" : s.scan.group, yes_no(s.is_held_out()),
-                         number(s.before()), number(s.after()), yes_no(s.shift() > 0), yes_no(s.flipped()),
-                         s.margin_reached() ? yes_no(*s.margin_reached()) : "n/a",
-                         yes_no(s.record.at("monotone").get<bool>()), figure("folded_voxels"), figure("cycle_error"),
-                         figure("inverse_error_mm"), figure("composition_error_mm"), figure("agreement_of_directions"),
-                         figure("strain"), figure("largest_displacement_mm"), figure("mean_displacement_mm")});
-  }
-  return rows;
-}
-
 Json score_truth(Context &context, const std::vector<SimulatedScan> &simulations, Rows &rows) {
   rows.columns = {"id",  "direction",          "signed_correlation", "normalised_correlation", "average_precision",
                   "auc", "log_j_where_shrunk", "truth_where_shrunk"};
   std::vector<double> figures[6];
+  std::vector<SimulatedScan> scored;
   for (const SimulatedScan &s : simulations) {
     Volume map(context);
     Truth truth(context);
@@ -184,16 +88,16 @@ Json score_truth(Context &context, const std::vector<SimulatedScan> &simulations
     std::vector<std::string> row = {s.scan.id, s.direction};
     for (int i = 0; i < 6; i++) {
       row.push_back(number(values[i]));
-      if (std::isfinite(values[i]))
-        figures[i].push_back(values[i]);
+      figures[i].push_back(values[i]);
     }
+    scored.push_back(s);
     rows.rows.push_back(row);
   }
-  if (figures[0].empty())
+  if (scored.empty())
     return nullptr;
   Json json;
   for (int i = 0; i < 6; i++)
-    json[rows.columns[i + 2]] = summary_json(figures[i]);
+    json[rows.columns[i + 2]] = summary_json(by_participant(scored, figures[i]));
   return json;
 }
 
@@ -204,22 +108,22 @@ Json transfer(Context &context, const std::string &classifier, const std::vector
   context.check(cw_model_read(context, classifier.c_str(), model.get()));
   rows.columns = {"id", "direction", "logit_before", "logit_after", "moved", "flipped", "held_out"};
   const int n = static_cast<int>(simulations.size());
-  int moved = 0, flipped = 0, known = 0, right = 0;
-  std::vector<double> shifts;
+  int known = 0;
+  std::vector<double> shifts, moved, flipped, right;
   for (int i = 0; i < n; i++) {
     const SimulatedScan &s = simulations[i];
     context.part("Second classifier (" + s.direction + ")", i, n);
     const double before = logit_of(context, *model, s.scan, s.scan.image);
     const double after = logit_of(context, *model, s.scan, s.file("image"));
-    const double shift = s.sign() * (after - before);
     const bool seen = cw_strings_contain(&model->trained_on, s.scan.participant.c_str());
-    moved += shift > 0;
-    flipped += s.sign() * after > 0;
-    right += s.sign() * before <= 0;
+    const bool there = on_wanted_side(s.sign(), before), came = on_wanted_side(s.sign(), after);
+    shifts.push_back(s.sign() * (after - before));
+    moved.push_back(shifts.back() > 0);
+    flipped.push_back(there ? NAN : came);
+    right.push_back(!there);
     known += seen;
-    shifts.push_back(shift);
-    rows.rows.push_back({s.scan.id, s.direction, number(before), number(after), yes_no(shift > 0),
-                         yes_no(s.sign() * after > 0), yes_no(!seen)});
+    rows.rows.push_back({s.scan.id, s.direction, number(before), number(after), yes_no(shifts.back() > 0),
+                         yes_no(there ? std::nullopt : std::optional(came)), yes_no(!seen)});
   }
   context.whole();
   if (known)
@@ -229,10 +133,10 @@ Json transfer(Context &context, const std::string &classifier, const std::vector
   json["scans"] = n;
   if (!n)
     return json;
-  json["moved"] = double(moved) / n;
-  json["flipped"] = double(flipped) / n;
-  json["right_before"] = double(right) / n;
-  json["logit_shift"] = summary_json(shifts);
+  put_share(json, "moved", simulations, moved);
+  put_share(json, "flipped", simulations, flipped);
+  put_share(json, "right_before", simulations, right);
+  json["logit_shift"] = summary_json(by_participant(simulations, shifts));
   json["trained_on"] = known;
   return json;
 }
@@ -245,7 +149,8 @@ std::vector<RegionFigure> region_figures(Context &context, const cw_volume &atla
     if (atlas.data[i] > 0)
       whole[static_cast<int>(std::lround(atlas.data[i]))] += voxel(atlas.grid);
   struct Found {
-    std::vector<double> change;
+    std::vector<double> change;  // of each scan, NaN where it has none
+    int scans = 0;
     double volume = 0;
   };
   std::map<int, Found> found;
@@ -272,7 +177,9 @@ std::vector<RegionFigure> region_figures(Context &context, const cw_volume &atla
     for (int r = 0; r < count; r++)
       if (std::isfinite(regions[r].change)) {
         Found &f = found[regions[r].label];
-        f.change.push_back(100 * regions[r].change);
+        f.change.resize(simulations.size(), NAN);
+        f.change[i] = 100 * regions[r].change;
+        f.scans++;
         // In the atlas's own space: an affine to the model changes volumes.
         f.volume += regions[r].voxels_before * voxel(field->grid) * std::abs(cw_affine_determinant(&to_model));
       }
@@ -281,10 +188,12 @@ std::vector<RegionFigure> region_figures(Context &context, const cw_volume &atla
   context.whole();
   std::vector<RegionFigure> figures;
   for (const auto &[label, f] : found) {
-    const double inside = f.volume / f.change.size() / whole[label];
-    if (label > 0 && inside >= coverage && 2 * f.change.size() > simulations.size())
-      figures.push_back({label, names.name(label), std::min(inside, 1.0),
-                         cw_summarize(f.change.data(), static_cast<int>(f.change.size()))});
+    const double inside = f.volume / f.scans / whole[label];
+    if (label <= 0 || inside < coverage || 2 * f.scans <= n)
+      continue;
+    const std::vector<double> change = by_participant(simulations, f.change);
+    figures.push_back({label, names.name(label), std::min(inside, 1.0),
+                       cw_summarize(change.data(), static_cast<int>(change.size()))});
   }
   const int sign = simulations.empty() ? 1 : simulations[0].sign();
   std::stable_sort(figures.begin(), figures.end(), [&](const RegionFigure &a, const RegionFigure &b) {

@@ -7,12 +7,6 @@
 
 namespace program {
 
-// Shares moved, flipped, over the margin (where all side-cars know it) and monotone, logit shift, folds, cycle and
-// inverse error of some simulations.
-Json tally(const std::vector<SimulatedScan> &simulations);
-// One row a simulation.
-Rows scan_rows(const std::vector<SimulatedScan> &simulations);
-
 // What a cohort with a known effect says about a scan, on the scan's grid.
 struct Truth {
   explicit Truth(cw_context *context) : log_jacobian(context), mask(context), region(context) {}

@@ -5,6 +5,7 @@
 #include "evaluation.h"
 #include "proof.h"
 #include "second.h"
+#include "tally.h"
 #include "verdict.h"
 #include "wording.h"
 
@@ -24,11 +25,11 @@ void need_one_model(const std::vector<SimulatedScan> &simulations, const std::st
 
 // Mean and t of -log J, the log of tissue volume's change, on the model's grid.
 void write_maps(Context &context, const std::vector<SimulatedScan> &simulations, const std::string &direction,
-                const Path &out, Json &json) {
+                const Path &out, const std::vector<std::string> &others, Json &json) {
   const cw_grid grid = grid_of(simulations[0].record.at("model_grid"));
   context.check(cw_grid_check(context, &grid));
-  std::vector<Volume> carried;
-  std::vector<const float *> maps;
+  std::vector<Volume> carried;  // of each participant: the mean of its scans
+  std::map<std::string, std::pair<size_t, int>> participants;
   const int n = static_cast<int>(simulations.size());
   for (int i = 0; i < n; i++) {
     const SimulatedScan &s = simulations[i];
@@ -40,23 +41,38 @@ void write_maps(Context &context, const std::vector<SimulatedScan> &simulations,
     std::optional<cw_affine> to_scan;
     if (s.record.at("transform_lps").is_array())
       to_scan = affine_of(s.record.at("transform_lps"));
-    carried.emplace_back(context);
-    context.check(cw_volume_create(context, &grid, 1, carried.back().get()));
-    context.check(cw_volume_resample_mean(context, map.get(), pointer(to_scan), carried.back().get()));
-    maps.push_back(carried.back()->data);
+    Volume on_model(context);
+    context.check(cw_volume_create(context, &grid, 1, on_model.get()));
+    context.check(cw_volume_resample_mean(context, map.get(), pointer(to_scan), on_model.get()));
+    const auto [at, first] = participants.try_emplace(s.scan.participant, carried.size(), 0);
+    at->second.second++;
+    if (first)
+      carried.push_back(std::move(on_model));
+    else
+      for (size_t v = 0; v < cw_grid_samples(&grid); v++)
+        carried[at->second.first]->data[v] += on_model->data[v];
   }
   context.whole();
+  for (const auto &[name, own] : participants)
+    for (size_t v = 0; v < cw_grid_samples(&grid); v++)
+      carried[own.first]->data[v] /= static_cast<float>(own.second);
+  std::vector<const float *> maps;
+  for (const Volume &map : carried)
+    maps.push_back(map->data);
   Volume mean(context), t(context);
   context.check(cw_volume_create(context, &grid, 1, mean.get()));
   context.check(cw_volume_create(context, &grid, 1, t.get()));
-  context.check(cw_group_maps(context, maps.data(), n, cw_grid_samples(&grid), mean->data, t->data));
+  context.check(
+      cw_group_maps(context, maps.data(), static_cast<int>(maps.size()), cw_grid_samples(&grid), mean->data, t->data));
   const std::string base = "group_desc-" + direction + "_";
   const auto put = [&](const std::string &name, const cw_volume &volume, const char *quantity) {
     context.check(cw_nifti_write(context, (out / name).c_str(), &volume, CW_NIFTI_FLOAT32));
     json["files"][name] = quantity;
   };
+  if (!others.empty())
+    json["stability"][direction] = stability(context, maps, grid, base + "mean.nii.gz", others);
   put(base + "mean.nii.gz", *mean, "mean of -log J: log of the change of tissue volume, below 0 where it shrank");
-  put(base + "t.nii.gz", *t, "one-sample t of -log J over scans, below 0 where tissue shrank");
+  put(base + "t.nii.gz", *t, "one-sample t of -log J over subjects, below 0 where tissue shrank");
 }
 
 void write_regions(Context &context, const GroupRequest &request,
@@ -154,7 +170,7 @@ void run_group(Context &context, const GroupRequest &request) {
       continue;
     }
     json["directions"][directions[d]] = tally(*pairs[d]);
-    write_maps(context, *pairs[d], directions[d], out, json);
+    write_maps(context, *pairs[d], directions[d], out, request.others, json);
     Rows rows;
     const Json score = score_truth(context, *pairs[d], rows);
     if (!score.is_null()) {
@@ -197,13 +213,15 @@ void run_group(Context &context, const GroupRequest &request) {
   json["accuracy"] = accuracy;
   json["exchange"] = exchange;
   json["verdict"] = verdict_of(accuracy, json["directions"], exchange);
-  Rows proof = proof_rows(json["directions"], json.value("transfer", Json()));
+  const Json agreement = json.value("stability", Json::object());
+  Rows proof = proof_rows(json["directions"], json.value("transfer", Json::object()), agreement);
   add_verdict_rows(accuracy, exchange, proof);
   write_tsv(out / "proof.tsv", proof);
   json["files"]["proof.tsv"] = "what speaks for the simulator or against it where no truth is known";
-  if (!request.others.empty()) {
-    write_tsv(out / "stability.tsv", stability_rows(context, out, request.others));
-    json["files"]["stability.tsv"] = "correlation of the mean maps with those of groups made with other seeds";
+  if (!agreement.empty()) {
+    write_tsv(out / "stability.tsv", stability_rows(agreement));
+    json["files"]["stability.tsv"] =
+        "correlation of the mean maps with those of groups made with other seeds, with its interval over subjects";
   }
   json["versions"] = {{"counterwarp", cw_version()}};
   write_json(out / "group.json", json);

@@ -111,17 +111,22 @@ void run_report(Context &context, const ReportRequest &request) {
   data["simulated"] = !sources.simulations.empty();
   data["sanity"] = sources.sanity;
   data["saliency"] = saliency_part(context, request, sources.sanity);
-  data["answer"] = sources.group.is_object() ? sources.group.value("verdict", Json()) : Json();
+  const Json answer = sources.group.is_object() ? sources.group.value("verdict", Json()) : Json();
+  data["answer"] = answer;
+  // Maps of what is no explanation are not shown as if they were one.
+  const bool explained = !answer.is_object() || answer.value("verdict", "") != "does not explain";
+  data["withheld"] = !explained;
   data["effects"] = sources.group.is_object() ? sources.group.value("effects", Json()) : Json();
-  data["verdict"] = sources.simulations.empty() ? Json::array() : verdict_part(sources);
+  data["verdict"] = sources.simulations.empty() ? Json::array() : verdict_part(sources, explained);
   for (const Json &item : sanity_verdict(sources.sanity))
     data["verdict"].push_back(item);
   data["figures"] = figures_part(sources);
   data["examples"] = example_part(context, sources, request.examples, request.example_count);
   data["strength"] = strength_part(sources);
-  data["maps"] = map_part(context, sources, request.simulator.empty() ? nullptr : simulator.get());
+  data["maps"] =
+      explained ? map_part(context, sources, request.simulator.empty() ? nullptr : simulator.get()) : Json::object();
   data["proof"] = proof_part(sources);
-  data["regions"] = region_part(sources);
+  data["regions"] = explained ? region_part(sources) : Json::object();
   data["curves"] = {{"classifier", curve_part(sources.classifier_curve)},
                     {"simulator", curve_part(sources.simulator_curve)}};
   data["models"] = {{"classifier", sources.classifier}, {"simulator", sources.simulator}};

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "tally.h"
+
 namespace program {
 
 namespace {
@@ -13,8 +15,10 @@ std::string percent(double share, int digits = 3) {
   return number(100 * share, digits) + " %";
 }
 
-std::string share_of(double share, size_t n) {
-  return std::to_string(std::lround(share * n)) + " of " + std::to_string(n);
+// "27 of 30", of those that count.
+std::string share_of(const Json &json, const char *name) {
+  const cw_summary s = share_in(json, name);
+  return s.count ? std::to_string(std::lround(s.mean * s.count)) + " of " + std::to_string(s.count) : "none of 0";
 }
 
 void say(Json &list, const char *state, const std::string &text) {
@@ -62,7 +66,7 @@ void say_regions(const ReportSources &sources, Json &list) {
 
 }  // namespace
 
-Json verdict_part(const ReportSources &sources) {
+Json verdict_part(const ReportSources &sources, bool explained) {
   Json list = Json::array();
   const Json accuracy = sources.classifier.is_object()
                             ? sources.classifier.value("held_out", Json::object()).value("balanced_accuracy", Json())
@@ -82,11 +86,11 @@ Json verdict_part(const ReportSources &sources) {
     const double moved = t["moved"], monotone = t["monotone"];
     const bool inject = direction == directions[0];
     say(list, moved >= 0.95 && monotone >= 0.9 ? "good" : "poor",
-        std::string(inject ? "Injection moves " : "Removal moves ") + share_of(moved, pairs.size()) + " held-out " +
+        std::string(inject ? "Injection moves " : "Removal moves ") + share_of(t, "moved") + " held-out " +
             (inject ? "controls towards patient" : "patients towards control") + " and carries " +
-            share_of(t["flipped"], pairs.size()) +
+            share_of(t, "flipped") +
             " across the classifier's boundary; the logit is monotone along the strength for " +
-            share_of(monotone, pairs.size()) + ".");
+            share_of(t, "monotone") + ".");
     const size_t folded = t["folded_voxels"];
     const double cycle = t["cycle_error"]["mean"];
     say(list, folded == 0 && cycle <= 0.2 ? "good" : "poor",
@@ -99,14 +103,15 @@ Json verdict_part(const ReportSources &sources) {
   if (!any)
     say(list, "poor",
         "No simulation of a held-out scan is among the results; what follows may rest on training scans.");
-  say_regions(sources, list);
+  if (explained)
+    say_regions(sources, list);
   if (sources.transfer.is_object()) {
     for (const auto &[direction, t] : sources.transfer.items())
       if (t.value("scans", 0) > 0)
         say(list, t["moved"].get<double>() >= 0.95 ? "good" : "poor",
-            "A second classifier that the simulator never saw is moved the same way by " +
-                share_of(t["moved"], t["scans"]) + " of the " + (direction == "inject" ? "injected" : "healed") +
-                " images and puts " + share_of(t["flipped"], t["scans"]) + " on the wanted side.");
+            "A second classifier that the simulator never saw is moved the same way by " + share_of(t, "moved") +
+                " of the " + (direction == "inject" ? "injected" : "healed") + " images and carries " +
+                share_of(t, "flipped") + " across its boundary.");
   } else {
     say(list, "open",
         "No second classifier was given: whether the changes are the disease's, or only this classifier's, is open.");
@@ -179,6 +184,7 @@ Json proof_part(const ReportSources &sources) {
                     {"value", finite(cell(sources.proof, row, "value"))},
                     {"low", finite(cell(sources.proof, row, "low_95"))},
                     {"high", finite(cell(sources.proof, row, "high_95"))},
+                    {"state", word(sources.proof, row, "state")},
                     {"meaning", word(sources.proof, row, "meaning")}});
   return part;
 }

@@ -19,7 +19,7 @@ struct ReportSources {
 };
 
 // Sentences about whether the explanation can be trusted: {"state": good | poor | open, "text": ..}.
-Json verdict_part(const ReportSources &sources);
+Json verdict_part(const ReportSources &sources, bool explained);
 // The verdicts of sanity.json in a few sentences.
 Json sanity_verdict(const Json &sanity);
 // Figures by direction: tally, transfer, scores.

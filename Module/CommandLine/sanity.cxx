@@ -1,6 +1,7 @@
 // counterwarp sanity: which saliency methods to believe for this classifier.
 #include "sanity.h"
 
+#include "tally.h"
 #include "wording.h"
 
 namespace program {

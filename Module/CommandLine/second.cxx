@@ -62,6 +62,7 @@ ClassifierRequest recipe_of(const std::vector<Json> &records, const cw_model *mo
   take(options, "weight_decay", recipe.weight_decay);
   take(options, "evaluate_every", recipe.evaluate_every);
   take(options, "patience", recipe.patience);
+  take(options, "wait", recipe.wait);
   take(options, "flip", recipe.flip);
   take(options, "erase", recipe.erase);
   if (!records.empty()) {
@@ -97,6 +98,7 @@ Json recipe_json(const ClassifierRequest &recipe) {
   const auto number = [](const auto &value) { return value ? Json(*value) : Json(); };
   return {{"about", "how the second classifier is trained; another recipe starts anew"},
           {"cohort", std::filesystem::absolute(recipe.cohort).string()},
+          {"cohort_fingerprint", fingerprint(recipe.cohort)},
           {"size", recipe.size},
           {"seed", recipe.seed},
           {"steps", number(recipe.steps)},
@@ -105,6 +107,7 @@ Json recipe_json(const ClassifierRequest &recipe) {
           {"weight_decay", number(recipe.weight_decay)},
           {"evaluate_every", number(recipe.evaluate_every)},
           {"patience", number(recipe.patience)},
+          {"wait", number(recipe.wait)},
           {"flip", recipe.flip},
           {"erase", recipe.erase},
           {"normalization", recipe.normalization},
@@ -148,6 +151,13 @@ std::string second_classifier(Context &context, const GroupRequest &request, con
     context.say(
         "Whether a second classifier is moved too was not measured: --second FILE gives one, --second train "
         "trains one here.");
+    return "";
+  }
+  const Json start = records.empty() ? Json() : entry(records[0], "start");
+  if (!asked && start.is_string()) {
+    context.say("Whether a second classifier is moved too was not measured: the first began from another's weights (" +
+                start.get<std::string>() + "), which are not at hand; --second FILE gives one, --second train trains " +
+                "one from random weights.");
     return "";
   }
   ClassifierRequest recipe = recipe_of(records, model);

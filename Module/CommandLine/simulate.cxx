@@ -47,13 +47,14 @@ Json side_car(const SimulateRequest &request, const cw_model &model, const std::
   json["logit"] = {
       {"before", simulation.logit_before}, {"after", simulation.logit_after}, {"shift_in_wanted_direction", shift}};
   json["moved"] = shift > 0;
-  json["flipped"] = sign * simulation.logit_after > 0;
+  json["flipped"] = on_wanted_side(sign, simulation.logit_before) ? Json()  // it stood there to begin with
+                                                                  : Json(on_wanted_side(sign, simulation.logit_after));
   const std::optional<cw_margin> margin = margin_of(model);
   json["margin"] = margin ? Json(margin->distance) : Json();
-  const double goal = margin ? margin->median[sign > 0] : INFINITY;
+  const double goal = margin ? margin->median[sign > 0] : sign * INFINITY;
   json["other_groups_median_logit"] = std::isfinite(goal) ? Json(goal) : Json();
   json["margin_reached"] =
-      margin && request.strength == 1
+      margin && request.strength == 1 && sign * (goal - simulation.logit_before) > 0
           ? Json(cw_margin_share(&*margin, sign, simulation.logit_before, simulation.logit_after) >= 1)
           : Json();
   json["monotone"] = simulation.monotone;

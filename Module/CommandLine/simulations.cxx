@@ -29,8 +29,8 @@ double SimulatedScan::shift() const {
   return sign() * (after() - before());
 }
 
-bool SimulatedScan::flipped() const {
-  return sign() * after() > 0;
+std::optional<bool> SimulatedScan::flipped() const {
+  return on_wanted_side(sign(), before()) ? std::nullopt : std::optional(on_wanted_side(sign(), after()));
 }
 
 std::optional<double> SimulatedScan::margin() const {

@@ -13,6 +13,11 @@ struct SimulationNames {
   SimulationNames(const std::string &id, const std::string &direction);
 };
 
+// Whether a logit lies where a direction (1 inject, -1 remove) is to take it: above 0 is patient.
+inline bool on_wanted_side(int sign, double logit) {
+  return sign > 0 ? logit > 0 : logit <= 0;
+}
+
 // A side-car with its folder, and the scan it was made from.
 struct SimulatedScan {
   Path folder;
@@ -24,9 +29,10 @@ struct SimulatedScan {
   double before() const, after() const;
   // Logit shift in the wanted direction; above 0 where the scan moved the right way.
   double shift() const;
-  bool flipped() const;
+  // Whether it crossed the classifier's boundary; nothing where it stood on the wanted side to begin with.
+  std::optional<bool> flipped() const;
   // The shift that the simulator was trained for, and whether it was reached at strength 1; nothing where the side-car
-  // does not say.
+  // does not say, or the scan stood beyond the goal to begin with.
   std::optional<double> margin() const;
   std::optional<bool> margin_reached() const;
   Path file(const char *which) const;

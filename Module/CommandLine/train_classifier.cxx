@@ -132,6 +132,7 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
   context.check(cw_network_levels(context, size, &levels));
   cw_training_options options = cw_classifier_training_defaults(size);
   const TrainingFiles files = apply(request, options);
+  options.wait = request.wait ? *request.wait : request.steps ? 0 : options.wait;
   options.flip = request.flip;
   options.erase = request.erase;
   options.checkpoint = files.checkpoint.c_str();
@@ -180,6 +181,7 @@ void run_train_classifier(Context &context, const ClassifierRequest &request) {
     provenance["start"] = Path(request.start).filename().string();
   provenance["scans"] = division_json(division);
   provenance["options"] = options_json(options);
+  provenance["options"]["wait"] = options.wait;
   provenance["options"]["flip"] = options.flip;
   provenance["options"]["erase"] = options.erase;
   provenance["steps"] = summary.steps;
@@ -211,6 +213,11 @@ void add_train_classifier(Program &program) {
       "--start", request->start,
       "A classifier to go on from, of the same voxel size if its features are to fit: parameters of the "
       "same shape are taken over");
+  command
+      ->add_option("--wait", request->wait,
+                   "Steps that may be added while the scans kept back stay at chance; after each quarter of them it "
+                   "begins again from other weights. Default: 1600, or 0 where --steps is given")
+      ->check(CLI::Range(0, 10000000));
   command->add_option("--flip", request->flip, "Left-right flips as augmentation: true or false");
   command
       ->add_option(

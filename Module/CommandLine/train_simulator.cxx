@@ -1,53 +1,16 @@
 // counterwarp train-simulator: the warp that moves a frozen classifier.
-#include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 
+#include "classifiers.h"
 #include "counterwarp/networks.h"
 #include "counterwarp/warp.h"
-#include "scans.h"
-#include "training.h"
+#include "simulations.h"
 #include "verdict.h"
 
 namespace program {
 
 namespace {
-
-// One classifier, or several that take the same input.
-struct Classifiers {
-  explicit Classifiers(Context &context) : graph(context) {}
-  std::vector<Model> models;
-  Graph graph;  // all logits
-
-  const cw_preprocessing &preprocessing() const { return models[0]->preprocessing; }
-  bool trained_on(const char *participant) const {
-    return std::any_of(models.begin(), models.end(),
-                       [&](const Model &m) { return cw_strings_contain(&m->trained_on, participant); });
-  }
-  bool knows(const char *participant) const {
-    return trained_on(participant) || std::any_of(models.begin(), models.end(), [&](const Model &m) {
-             return cw_strings_contain(&m->held_out, participant);
-           });
-  }
-};
-
-void read_classifiers(Context &context, const std::vector<std::string> &files, Classifiers &classifiers) {
-  std::vector<const cw_graph *> graphs;
-  for (const std::string &file : files) {
-    Model model(context);
-    read_model(context, file, CW_MODEL_CLASSIFIER, model);
-    classifiers.models.push_back(std::move(model));
-    const cw_preprocessing &own = classifiers.models.back()->preprocessing, &first = classifiers.preprocessing();
-    if (!cw_grid_same(&own.grid, &first.grid, 1e-3) || own.normalization != first.normalization ||
-        own.low != first.low || own.high != first.high)
-      throw Failure(file + ": prepares scans in another way than " + files[0] +
-                    " (grid or normalisation); classifiers explained together take the same input.");
-    graphs.push_back(classifiers.models.back()->graph);
-  }
-  context.check(cw_network_ensemble(context, graphs.data(), static_cast<int>(graphs.size()), classifiers.graph.out()),
-                files[0]);
-}
 
 // The subjects that no classifier was trained on, where their records know the cohort, unless a fold is asked for.
 Division divide(Context &context, const SimulatorRequest &request, const cw_table &table,
@@ -136,35 +99,39 @@ Json simulator_json(const cw_simulator_training_options &options) {
   return json;
 }
 
-// Of the file's logit, which is the mean of all classifiers', and of each.
-void record_margins(const cw_training_summary &summary, size_t count, Json &provenance) {
-  cw_margin mean = {0, {0, 0}};
-  for (size_t k = 0; k < count; k++) {
-    const cw_margin &m = summary.margin[k];
-    provenance["margins"].push_back(m.distance);
-    mean.distance += m.distance / static_cast<double>(count);
+// Of each classifier, and of the file's logit.  shares: of the judges, in that logit.
+void record_margins(const cw_training_summary &summary, const Classifiers &classifiers,
+                    const std::vector<double> &shares, Json &provenance) {
+  cw_margin own = {0, {0, 0}};
+  for (size_t k = 0; k < classifiers.models.size(); k++)
+    provenance["margins"].push_back(summary.margin[k].distance);
+  for (size_t j = 0; j < shares.size(); j++) {
+    const cw_margin &m = summary.margin[classifiers.judges[j]];
+    own.distance += shares[j] * m.distance;
     for (int group = 0; group < 2; group++)
-      mean.median[group] += m.median[group] / static_cast<double>(count);
+      own.median[group] += shares[j] * m.median[group];
   }
-  provenance["margin"] = mean.distance;
-  provenance["median_logit"] = {{"control", mean.median[0]}, {"patient", mean.median[1]}};
+  provenance["judges"] = classifiers.judges;
+  provenance["shares"] = shares;
+  provenance["margin"] = own.distance;
+  provenance["median_logit"] = {{"control", own.median[0]}, {"patient", own.median[1]}};
   provenance["gain"] = {{"inject", summary.gain[0]}, {"remove", summary.gain[1]}};
 }
 
 // On the model's grid: controls injected, patients healed.  margins: of each classifier; a scan reaches the margin
-// where each classifier's logit comes to its goal.
+// where each judge's logit comes to its goal.  shares: as above.
 Json figures(Context &context, const cw_model &model, const Classifiers &classifiers, const cw_margin *margins,
-             const cw_dataset &dataset, const std::vector<int> &rows) {
+             const std::vector<double> &shares, const cw_dataset &dataset, const std::vector<int> &rows) {
   const cw_grid &grid = dataset.preprocessing.grid;
   const size_t samples = cw_grid_samples(&grid);
   std::vector<float> field(3 * samples), u(3 * samples), warped(samples), jacobian(samples);
   Json json;
   for (int group = 0; group < 2; group++) {
     const float direction = group == 0 ? 1.0f : -1.0f;
-    int count = 0, moved = 0, flipped = 0, reached = 0;
+    int count = 0, moved = 0, others = 0, flipped = 0, reached = 0;
     size_t folded = 0;
     std::vector<double> shifts;
-    std::vector<int> each(classifiers.models.size());
+    std::vector<int> each(shares.size());
     for (const int row : rows) {
       if (dataset.label[row] != group)
         continue;
@@ -173,55 +140,41 @@ Json figures(Context &context, const cw_model &model, const Classifiers &classif
       context.check(cw_model_displacement(context, &model, field.data(), 1, u.data()));
       cw_warp_forward(grid.size, 1, input, u.data(), warped.data(), cw_context_threads(context));
       folded += cw_jacobian_determinant(grid.size, u.data(), false, jacobian.data(), cw_context_threads(context));
-      double shift = 0, after = 0;  // of the file's logit: the mean of the classifiers'
+      double before = 0, after = 0;  // of the file's logit
       bool all = true;
-      for (size_t k = 0; k < each.size(); k++) {
+      for (size_t j = 0; j < each.size(); j++) {
+        const int k = classifiers.judges[j];
         float own[2];
         context.check(cw_model_logits(context, classifiers.models[k].get(), input, 1, &own[0]));
         context.check(cw_model_logits(context, classifiers.models[k].get(), warped.data(), 1, &own[1]));
-        shift += direction * (own[1] - own[0]) / static_cast<double>(each.size());
-        after += own[1] / static_cast<double>(each.size());
-        each[k] += direction * (own[1] - own[0]) > 0;
+        before += shares[j] * own[0];
+        after += shares[j] * own[1];
+        each[j] += direction * (own[1] - own[0]) > 0;
         all = all && cw_margin_share(&margins[k], direction, own[0], own[1]) >= 1;
       }
-      shifts.push_back(shift);
+      shifts.push_back(direction * (after - before));
       count++;
-      moved += shift > 0;
-      flipped += direction * after > 0;
+      moved += shifts.back() > 0;
+      if (!on_wanted_side(group ? -1 : 1, before)) {
+        others++;
+        flipped += on_wanted_side(group ? -1 : 1, after);
+      }
       reached += all;
     }
     if (!count)
       continue;
     const cw_summary shift = cw_summarize(shifts.data(), count);
-    json[group == 0 ? "inject" : "remove"] = {{"scans", count},
-                                              {"moved", double(moved) / count},
-                                              {"flipped", double(flipped) / count},
-                                              {"margin_reached", double(reached) / count},
-                                              {"shift", shift.mean},
-                                              {"folded_voxels", folded}};
-    if (each.size() > 1)
-      for (const int share : each)
-        json[group == 0 ? "inject" : "remove"]["moved_by_classifier"].push_back(double(share) / count);
+    Json &part = json[group == 0 ? "inject" : "remove"];
+    part = {{"scans", count},
+            {"moved", double(moved) / count},
+            {"flipped", others ? Json(double(flipped) / others) : Json()},
+            {"margin_reached", double(reached) / count},
+            {"shift", shift.mean},
+            {"folded_voxels", folded}};
+    for (size_t j = 0; each.size() > 1 && j < each.size(); j++)
+      part["moved_by_classifier"].push_back(double(each[j]) / count);
   }
   return json;
-}
-
-// Held-out scans as the classifiers' mean logit tells them apart.
-cw_summary held_out_figure(Context &context, const Classifiers &classifiers, const cw_dataset &dataset,
-                           const std::vector<int> &rows) {
-  int count[2] = {0, 0}, right[2] = {0, 0};
-  for (const int row : rows) {
-    const float *input = dataset.samples + row * cw_grid_samples(&dataset.preprocessing.grid);
-    double sum = 0;
-    for (const Model &model : classifiers.models) {
-      float logit;
-      context.check(cw_model_logits(context, model.get(), input, 1, &logit));
-      sum += logit;
-    }
-    count[dataset.label[row]]++;
-    right[dataset.label[row]] += dataset.label[row] ? sum > 0 : sum <= 0;
-  }
-  return cw_balanced_proportion(right[0], count[0], right[1], count[1]);
 }
 
 }  // namespace
@@ -238,6 +191,7 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
   if (table->count == 0)
     throw Failure(request.cohort + ": the table holds no scans.");
   const Division division = divide(context, request, *table, classifiers);
+  choose_judges(context, *table, division, classifiers);
 
   cw_simulator_training_options options = read_options(request, size);
   const TrainingFiles files = apply(request, options.common);
@@ -246,7 +200,7 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
 
   Dataset dataset(context);
   context.check(cw_dataset_load(context, table.get(), &classifiers.preprocessing(), cw_nifti_read, dataset.get()));
-  if (no_better_than_chance(held_out_figure(context, classifiers, *dataset, division.held_out)))
+  if (no_better_than_chance(judged_accuracy(context, classifiers, *dataset, division.held_out)))
     context.warn(
         "the classifier tells the held-out scans apart no better than chance: there is nothing that a warp could "
         "explain, and `group` will say so.");
@@ -262,15 +216,17 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
 
   Model model(context);
   model->kind = CW_MODEL_SIMULATOR;
-  context.check(cw_simulator_join(context, simulator.get(), classifiers.graph.get(), options.field, &model->graph));
+  const std::vector<double> shares = join(context, simulator.get(), classifiers, summary.margin, options.field, *model);
   model->preprocessing = classifiers.preprocessing();
   model->field = options.field;
   record_division(context, *table, division, *model);
-  // Whoever a classifier has learnt from is no held-out subject of all together.
-  for (const Model &classifier : classifiers.models)
-    for (int i = 0; i < classifier->trained_on.count; i++)
-      if (!cw_strings_contain(&model->trained_on, classifier->trained_on.item[i]))
-        context.check(cw_strings_append(context, &model->trained_on, classifier->trained_on.item[i]));
+  // Whoever a judge has learnt from is no held-out subject of all together.
+  for (const int judge : classifiers.judges) {
+    const cw_strings &known = classifiers.models[judge]->trained_on;
+    for (int i = 0; i < known.count; i++)
+      if (!cw_strings_contain(&model->trained_on, known.item[i]))
+        context.check(cw_strings_append(context, &model->trained_on, known.item[i]));
+  }
   record_template(context, *dataset, division, *model);
   Json provenance;
   provenance["about"] = "Simulator trained by counterwarp. For research use only.";
@@ -283,9 +239,9 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
   provenance["options"] = simulator_json(options);
   provenance["steps"] = summary.steps;
   provenance["best_step"] = summary.best_step;
-  record_margins(summary, classifiers.models.size(), provenance);
+  record_margins(summary, classifiers, shares, provenance);
   provenance["validation_loss"] = summary.best_loss;
-  const Json held_out = figures(context, *model, classifiers, summary.margin, *dataset, division.held_out);
+  const Json held_out = figures(context, *model, classifiers, summary.margin, shares, *dataset, division.held_out);
   provenance["held_out"] = held_out;
   Json records = Json::array();
   for (const Model &classifier : classifiers.models)

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <set>
 
-#include "evaluation.h"
+#include "tally.h"
 
 namespace program {
 
@@ -41,11 +43,14 @@ Json accuracy_reason(const Json &accuracy) {
 }
 
 Json carried_reason(const Json &tally, bool inject) {
-  const int n = tally.value("scans", 0);
-  const Json carried = summary_json(cw_proportion(static_cast<int>(std::lround(figure(tally, "carried") * n)), n));
-  const char *state = against(carried, most);
-  return reason(state, std::string(inject ? "injection" : "removal") + " carries a share of " + with_interval(carried) +
-                           " of the scans over its boundary without a fold");
+  const cw_summary share = share_in(tally, "carried");
+  const std::string what = inject ? "injection" : "removal";
+  if (share.count == 0)
+    return reason("open",
+                  "no scan stood on the other side of its boundary, so that " + what + " could carry none over");
+  const Json carried = summary_json(share);
+  return reason(against(carried, most), what + " carries a share of " + with_interval(carried) +
+                                            " of the scans over its boundary without a fold");
 }
 
 Json exchange_reason(const Json &exchange) {
@@ -64,6 +69,16 @@ Json exchange_reason(const Json &exchange) {
   return reason(state.c_str(), state == "poor" ? text + ": most of what it reads is no shape" : text);
 }
 
+// The first scan of each participant: a fellow must be another person.
+std::vector<const SimulatedScan *> one_each(const std::vector<SimulatedScan> &scans) {
+  std::vector<const SimulatedScan *> list;
+  std::set<std::string> seen;
+  for (const SimulatedScan &s : scans)
+    if (seen.insert(s.scan.participant).second)
+      list.push_back(&s);
+  return list;
+}
+
 }  // namespace
 
 bool no_better_than_chance(const cw_summary &accuracy) {
@@ -77,6 +92,11 @@ bool find_model(Context &context, const std::string &file, const SimulatedScan &
     context.check(cw_model_read(context, file.c_str(), model.get()));
     if (model->kind == CW_MODEL_SIMULATOR && fingerprint(file) != print)
       throw Failure(file + ": is not the simulator that the simulations were made with.");
+    const double logit = logit_of(context, *model, simulation.scan, simulation.scan.image);
+    if (std::abs(logit - simulation.before()) > 1e-3 * (1 + std::abs(simulation.before())))
+      throw Failure(file + ": gives " + simulation.scan.id + " a logit of " + number(logit) +
+                    ", where the simulations' own classifier gave " + number(simulation.before()) +
+                    "; expected that classifier, or the simulator.");
     return true;
   }
   const Json name = simulation.record.value("model_file", Json());
@@ -93,14 +113,14 @@ bool find_model(Context &context, const std::string &file, const SimulatedScan &
 Json exchange_shapes(Context &context, const cw_model &model, const std::vector<SimulatedScan> &controls,
                      const std::vector<SimulatedScan> &patients, int most_pairs, Rows &rows) {
   rows.columns = {"id", "group", "fellow", "other", "logit_in_shape_of_fellow", "logit_in_shape_of_other"};
-  const int n = std::min({static_cast<int>(controls.size()), static_cast<int>(patients.size()), most_pairs});
+  const std::vector<const SimulatedScan *> groups[2] = {one_each(controls), one_each(patients)};
+  const int n = std::min({static_cast<int>(groups[0].size()), static_cast<int>(groups[1].size()), most_pairs});
   if (n < 2)
     return nullptr;
-  const std::vector<SimulatedScan> *const groups[2] = {&controls, &patients};
   std::vector<std::vector<float>> inputs[2];
   for (int g = 0; g < 2; g++)
     for (int i = 0; i < n; i++)
-      inputs[g].push_back(network_input(context, model, (*groups[g])[i].scan, false));
+      inputs[g].push_back(network_input(context, model, groups[g][i]->scan, false));
   const auto table = std::make_unique<double[][2][2]>(static_cast<size_t>(n));
   for (int i = 0; i < 2 * n; i++) {
     context.part("Scans in each other's shape", i, 2 * n);
@@ -108,11 +128,11 @@ Json exchange_shapes(Context &context, const cw_model &model, const std::vector<
     float logit[2];  // fellow, other
     context.check(cw_exchange_shape(context, &model, inputs[g][own].data(), inputs[g][fellow].data(),
                                     inputs[1 - g][own].data(), logit),
-                  (*groups[g])[own].scan.id);
+                  groups[g][own]->scan.id);
     table[own][g][g] = logit[0];
     table[own][g][1 - g] = logit[1];
-    rows.rows.push_back({(*groups[g])[own].scan.id, g ? "patient" : "control", (*groups[g])[fellow].scan.id,
-                         (*groups[1 - g])[own].scan.id, number(logit[0]), number(logit[1])});
+    rows.rows.push_back({groups[g][own]->scan.id, g ? "patient" : "control", groups[g][fellow]->scan.id,
+                         groups[1 - g][own]->scan.id, number(logit[0]), number(logit[1])});
   }
   context.whole();
   cw_exchange exchange;
@@ -125,11 +145,16 @@ Json exchange_shapes(Context &context, const cw_model &model, const std::vector<
 
 Json held_out_accuracy(const std::vector<SimulatedScan> &controls, const std::vector<SimulatedScan> &patients) {
   const auto right = [](const std::vector<SimulatedScan> &scans) {
-    return static_cast<int>(
-        std::count_if(scans.begin(), scans.end(), [](const SimulatedScan &s) { return s.sign() * s.before() <= 0; }));
+    std::vector<double> values;
+    for (const SimulatedScan &s : scans)
+      values.push_back(!on_wanted_side(s.sign(), s.before()));
+    const std::vector<double> participants = by_participant(scans, values);
+    return std::pair(static_cast<int>(std::lround(std::accumulate(participants.begin(), participants.end(), 0.0))),
+                     static_cast<int>(participants.size()));
   };
-  return summary_json(cw_balanced_proportion(right(controls), static_cast<int>(controls.size()), right(patients),
-                                             static_cast<int>(patients.size())));
+  const auto [of_controls, all_controls] = right(controls);
+  const auto [of_patients, all_patients] = right(patients);
+  return summary_json(cw_balanced_proportion(of_controls, all_controls, of_patients, all_patients));
 }
 
 Json verdict_of(const Json &accuracy, const Json &tally, const Json &exchange) {
@@ -147,7 +172,10 @@ Json verdict_of(const Json &accuracy, const Json &tally, const Json &exchange) {
     return std::any_of(reasons.begin(), reasons.end(), [&](const Json &r) { return r["state"] == state; });
   };
   const char *state = any("poor") ? "poor" : any("open") ? "open" : "good";
-  const std::string head = any("poor")   ? "Warping does not explain this classifier: "
+  // It reads shape, as far as was measured, and is not moved: that speaks against the simulator alone.
+  const bool able = any("poor") && reasons.size() > 1 && reasons[0]["state"] != "poor" && reasons[1]["state"] != "poor";
+  const std::string head = able          ? "This simulator does not explain the classifier: "
+                           : any("poor") ? "Warping does not explain this classifier: "
                            : any("open") ? "Whether warping explains this classifier is undecided: "
                                          : "Warping explains this classifier: ";
   std::string sentence;

@@ -112,6 +112,8 @@
       "Radiological convention: the patient's right is on the left of axial and coronal slices; sagittal slices look from the side, anterior to the left. " +
       "Each scan is cut where its volume changes most. Typical scans: their logit shift is the middle one of their direction, unless others were asked for.");
     node.append(legend(data.examples.legend, data.examples.scale, " %", ["tissue shrinks", "tissue grows"]));
+    if (data.withheld)
+      node.append(make("p", { class: "answer poor", text: "What the simulator did, and no finding: by the verdict above it does not explain the classifier." }));
     const cases = make("div", { class: "cases" });
     node.append(cases);
     for (const scan of data.examples.scans) {
@@ -201,14 +203,23 @@
     }
   }
 
+  if (data.withheld)
+    section("Where tissue changes in the group").append(make("p", { class: "answer poor",
+      text: "Not shown: by the verdict above this simulator does not explain the classifier, so that its maps and its table of regions would be no finding. The files of `group` hold them." }));
+
   // ---- proof where no truth is known
   if (data.proof.length) {
     const node = section("What speaks for it, and what against",
       "Held-out scans; in brackets the 95 % interval. No truth is needed for these figures, and each of them can come out badly.");
     const figures = [...new Set(data.proof.map((r) => r.figure))];
+    const find = (figure, direction) => data.proof.find((row) =>
+      row.figure === figure && (row.direction === direction || (row.direction === "both" && direction === "inject")));
     const cell = (figure, direction) => {
-      const r = data.proof.find((row) => row.figure === figure && (row.direction === direction || (row.direction === "both" && direction === "inject")));
-      return r ? plain(r.value) + (known(r.low) ? " (" + plain(r.low) + " to " + plain(r.high) + ")" : "") : "n/a";
+      const r = find(figure, direction);
+      if (!r) return "n/a";
+      const text = make("span", { text: plain(r.value) + (known(r.low) ? " (" + plain(r.low) + " to " + plain(r.high) + ")" : "") });
+      return r.state === "good" || r.state === "poor"
+        ? make("span", {}, text, make("span", { text: " " }), make("span", { class: "state " + r.state, text: r.state === "good" ? "holds" : "caution" })) : text;
     };
     node.append(table(["", names.inject, names.remove, make("span", { class: "words", text: "What it means" })], figures.map((f) => [f.replace(/_/g, " "),
       cell(f, "inject"), cell(f, "remove"), make("span", { class: "words", text: data.proof.find((r) => r.figure === f).meaning })])));

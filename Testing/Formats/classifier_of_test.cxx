@@ -35,7 +35,7 @@ class ClassifierOf : public testing::Test {
     cw_model model = {};
     model.kind = CW_MODEL_SIMULATOR;
     model.preprocessing = classifier.preprocessing;
-    check(context, cw_simulator_join(context, network, classifiers, CW_FIELD_VELOCITY, &model.graph));
+    check(context, cw_simulator_join(context, network, classifiers, nullptr, CW_FIELD_VELOCITY, &model.graph));
     cw_graph_free(context, network);
     cw_model read = Again(model);
     cw_model_free(context, &model);

@@ -174,7 +174,7 @@ cw_model sample_simulator(cw_context *context, int size, cw_field_model field, b
   cw_graph *simulator = nullptr, *classifier = nullptr;
   check(context, cw_network_simulator(context, &options, &simulator));
   check(context, cw_network_classifier(context, size, seed + 1, &classifier));
-  check(context, cw_simulator_join(context, simulator, classifier, field, &model.graph));
+  check(context, cw_simulator_join(context, simulator, classifier, nullptr, field, &model.graph));
   cw_graph_free(context, simulator);
   cw_graph_free(context, classifier);
   randomise(model.graph, seed);

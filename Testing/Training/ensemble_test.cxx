@@ -6,6 +6,7 @@ namespace {
 
 cw_graph *Trained(cw_context *context, const Balls &balls, uint64_t seed) {
   cw_training_options options = cw_classifier_training_defaults(kSize);
+  options.wait = 0;
   options.steps = 24;
   options.batch = 4;
   options.evaluate_every = 12;
@@ -75,7 +76,14 @@ TEST_F(Ensemble, EachLogitIsMovedWhateverItsScale) {
       << context.message();
   EXPECT_GT(summary.margin[0].distance, 0);
   EXPECT_GT(summary.margin[1].distance, 5 * summary.margin[0].distance) << "each in its own units";
-  ASSERT_EQ(cw_simulator_join(context, simulator, both, CW_FIELD_VELOCITY, &joined), CW_OK) << context.message();
+  double shares[2];
+  cw_margin_shares(summary.margin, 2, shares);
+  EXPECT_NEAR(shares[0] * summary.margin[0].distance, shares[1] * summary.margin[1].distance, 1e-9)
+      << "they count alike";
+  EXPECT_NEAR(shares[0] * summary.margin[0].distance + shares[1] * summary.margin[1].distance,
+              0.5 * (summary.margin[0].distance + summary.margin[1].distance), 1e-9);
+  ASSERT_EQ(cw_simulator_join(context, simulator, both, shares, CW_FIELD_VELOCITY, &joined), CW_OK)
+      << context.message();
   const cw_model model = Model(CW_MODEL_SIMULATOR, joined);
   const size_t samples = static_cast<size_t>(kSize) * kSize * kSize;
   std::vector<float> field(3 * samples), u(3 * samples), warped(samples);
@@ -85,7 +93,7 @@ TEST_F(Ensemble, EachLogitIsMovedWhateverItsScale) {
     ASSERT_EQ(cw_model_fields(context, &model, Scan(n), 1, o, field.data()), CW_OK);
     ASSERT_EQ(cw_model_displacement(context, &model, field.data(), 1, u.data()), CW_OK);
     cw_warp_forward(balls.dataset.preprocessing.grid.size, 1, Scan(n), u.data(), warped.data(), 1);
-    float mean = 0, logit = 0;
+    float sum = 0, logit = 0;
     for (int k = 0; k < 2; k++) {
       const cw_model own = Model(CW_MODEL_CLASSIFIER, classifier[k]);
       float before, after;
@@ -93,10 +101,10 @@ TEST_F(Ensemble, EachLogitIsMovedWhateverItsScale) {
       ASSERT_EQ(cw_model_logits(context, &own, warped.data(), 1, &after), CW_OK);
       EXPECT_GT(o * (after - before), 0) << "scan " << n << ", classifier " << k;
       share[k] += o * (after - before) / summary.margin[k].distance / static_cast<double>(balls.validation.size());
-      mean += before / 2;
+      sum += static_cast<float>(shares[k]) * before;
     }
     ASSERT_EQ(cw_model_logits(context, &model, Scan(n), 1, &logit), CW_OK);
-    EXPECT_NEAR(logit, mean, 1e-5 * (1 + std::fabs(mean)));
+    EXPECT_NEAR(logit, sum, 1e-5 * (1 + std::fabs(sum)));
   }
   for (const double reached : share)
     EXPECT_GT(reached, 0.3) << "of the margin";

@@ -7,6 +7,7 @@ namespace {
 cw_training_options Short(int steps) {
   cw_training_options o = cw_classifier_training_defaults(kSize);
   o.steps = steps;
+  o.wait = 0;
   o.batch = 4;
   o.evaluate_every = 3;
   return o;
@@ -284,6 +285,51 @@ TEST_F(TrainSimulator, SameBitsOnAnyThreadsAndAfterAStop) {
   }
 }
 
+// With a rate so small that nothing is learned, the schedule stands still at its top for as long as it may; what is
+// learned at once is not waited for, and a run that was stopped while it waited goes on with the same bits.
+TEST(TrainClassifier, WaitsWhileTheLossStaysAtChance) {
+  const Balls balls;
+  TestContext context;
+  cw_training_options options = Short(10);
+  options.evaluate_every = 1;
+  options.wait = 8;
+  options.learning_rate = 1e-9;
+  Folder folder;
+  const std::string curve = folder("curve.tsv"), checkpoint = folder("state");
+  options.curve = curve.c_str();
+  cw_graph *graph = nullptr, *again = nullptr;
+  cw_training_summary summary = {};
+  ASSERT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &options, &graph, &summary), CW_OK);
+  EXPECT_EQ(summary.steps, 18);
+  ASSERT_EQ(context.warnings.size(), 1u) << "after two steps of waiting other weights are drawn, while there is time";
+  EXPECT_NE(context.warnings[0].find("after 5 steps"), std::string::npos) << context.warnings[0];
+  options.checkpoint = checkpoint.c_str();
+  options.resume = true;
+  int left = 60;
+  cw_context_options stop = {};
+  stop.threads = 2;
+  stop.seed = 42;
+  stop.user = &left;
+  stop.progress = [](void *u, const char *, double) { return (*static_cast<int *>(u))-- > 0; };
+  cw_context *stopping = nullptr;
+  ASSERT_EQ(cw_context_create(&stop, &stopping), CW_OK);
+  EXPECT_EQ(cw_train_classifier(stopping, &balls.dataset, &balls.split, &options, &again, nullptr), CW_ERROR_CANCELLED);
+  cw_context_free(stopping);
+  ASSERT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &options, &again, &summary), CW_OK)
+      << context.message();
+  EXPECT_EQ(summary.steps, 18);
+  EXPECT_EQ(Values(graph), Values(again));
+  cw_graph_free(context, graph);
+  cw_graph_free(context, again);
+  options = Short(24);
+  options.wait = 1000;
+  options.evaluate_every = 12;
+  ASSERT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &options, &graph, &summary), CW_OK);
+  EXPECT_LT(summary.steps, 100) << "it waits no longer than it must";
+  EXPECT_LT(summary.best_loss, 0.3);
+  cw_graph_free(context, graph);
+}
+
 TEST_F(TrainSimulator, MovesTheLogitBothWays) {
   TestContext own;
   cw_training_options short_run = Short(24);
@@ -309,7 +355,7 @@ TEST_F(TrainSimulator, MovesTheLogitBothWays) {
     text >> cell;
   EXPECT_GT(std::stod(cell), 1.0) << "mean logit shift of the scans kept back\n" << Text(curve);
   cw_graph *joined = nullptr;
-  ASSERT_EQ(cw_simulator_join(own, simulator, trained, CW_FIELD_VELOCITY, &joined), CW_OK);
+  ASSERT_EQ(cw_simulator_join(own, simulator, trained, nullptr, CW_FIELD_VELOCITY, &joined), CW_OK);
   EXPECT_STREQ(cw_value_name(joined, cw_graph_output_at(joined, 0)), "velocity");
   EXPECT_STREQ(cw_value_name(joined, cw_graph_output_at(joined, 1)), "logit");
   cw_graph_free(own, joined);

@@ -115,6 +115,11 @@ typedef struct cw_summary {
   double mean, sd, low, high;
 } cw_summary;
 cw_summary cw_summarize(const double *values, int count);
+/* Correlation (cw_correlation) of the mean of `count` subjects' maps with another map, with the 95 % interval of the bootstrap over subjects
+ * (percentiles of 1000 resamples of the context's seed; NaN for one subject; Efron and Tibshirani 1993); sd is NaN.
+ * CW_ERROR_ARGUMENT without maps or samples, CW_ERROR_NUMERIC for NaN or Inf, CW_ERROR_MEMORY. */
+cw_status cw_map_agreement(cw_context *context, const float *const *maps, int count, const float *other, size_t samples,
+                           cw_summary *summary);
 /* A share of `count`: mean, and Wilson's 95 % score interval (1927); sd is NaN.  All NaN for a count of 0. */
 cw_summary cw_proportion(int successes, int count);
 /* Half the sum of two such shares, as balanced accuracy is: interval from theirs (Zou and Donner, Statistics in

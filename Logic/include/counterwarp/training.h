@@ -21,6 +21,10 @@ typedef struct cw_training_options {
   double learning_rate, weight_decay;
   int evaluate_every; /* steps between evaluations; a checkpoint is written at each */
   int patience;       /* evaluations without a better validation loss before stopping; 0: never stop early */
+  int wait;           /* classifier: steps that may be added, at the highest learning rate, while the scans kept back
+                       * stay at chance (loss above 0.6; ln 2 is a coin's); after each quarter of them the weights are
+                       * drawn anew, with a warning, while there is time.  0: none.  Small effects are found late, and
+                       * those found while the rate falls are found in part */
   bool flip;          /* classifier: left-right flips (first index axis) as augmentation; brains, not spheres */
   double erase;       /* classifier: share of scans that lose a random box in the second half of the steps, so that no
                        * single place carries the decision (random erasing, Zhong et al. 2017, arXiv 1708.04896); from
@@ -52,7 +56,7 @@ typedef struct cw_training_summary {
   double gain[2];                       /* simulator: what the field was scaled by for inject and remove */
 } cw_training_summary;
 
-/* Defaults: 800 steps of Adam 5e-4 (one cycle), weight decay 1e-4, batch 16. */
+/* Defaults: 800 steps of Adam 5e-4 (one cycle), up to 1600 more at chance, weight decay 1e-4, batch 16. */
 cw_training_options cw_classifier_training_defaults(int size);
 /* Trains a classifier, from scratch or from options.start, on balanced batches; BCE with logits.  graph is created:
  * input "image", output "logit", inference-ready.  Cancelling through progress leaves the checkpoint and returns
@@ -102,9 +106,11 @@ cw_status cw_train_simulator(cw_context *context, const cw_dataset *dataset, con
                              cw_graph **simulator, cw_training_summary *summary);
 
 /* One graph for a simulator's file: field network and classifier side by side (copies), as model.h describes.  The
- * logit of several classifiers is their mean. */
+ * logit of several classifiers is the sum of theirs times shares; NULL: their mean. */
 cw_status cw_simulator_join(cw_context *context, const cw_graph *simulator, const cw_graph *classifier,
-                            cw_field_model field, cw_graph **graph);
+                            const double *shares, cw_field_model field, cw_graph **graph);
+/* Shares with which classifiers count alike, each logit in units of its margin: mean margin / (margin * count). */
+void cw_margin_shares(const cw_margin *margins, int count, double *shares);
 
 #ifdef __cplusplus
 }
