@@ -1,5 +1,5 @@
-"""The families that labs use, at full size with random weights, written here with the onnx package alone: this library's
-logits against onnxruntime's, and those of the file that it writes back.
+"""The families that labs use, at full size with random weights, written here with the onnx package alone: all of this
+library's outputs against onnxruntime's, the logit, and that of the file that it writes back.
 
 usage: full_size.py RUN_IMPORT [FAMILY ...]
 needs numpy, onnx, onnxruntime.
@@ -212,11 +212,9 @@ FAMILIES = {
 }
 
 
-def logit(path, image):
-    """Output 1 against output 0 (or the only one), and the largest of all."""
+def outputs(path, image):
     z = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"image": image})[0]
-    z = z.reshape(len(z), -1).astype("f8")
-    return z[:, -1] if z.shape[1] == 1 else z[:, 1] - z[:, 0], np.abs(z).max()
+    return z.reshape(len(z), -1).astype("f8")
 
 
 def examine(name, program, folder):
@@ -225,14 +223,19 @@ def examine(name, program, folder):
     onnx.save(model, path)
     image = np.random.default_rng(2).standard_normal((1, 1, *size), dtype="f4")
     image.tofile(images)
-    theirs, largest = logit(path, image)
+    theirs = outputs(path, image)
     subprocess.run([program, path, "1 against 0", *map(str, size), "1", images, prefix, "0"], check=True,
                    stdout=subprocess.DEVNULL)
-    ours = np.fromfile(f"{prefix}.logit.f32", "<f4")
-    back, _ = logit(f"{prefix}.onnx", image)
-    errors = [float(np.abs(x - theirs).max() / max(largest, np.abs(theirs).max())) for x in (ours, back)]
-    print(f"{name}: logit {theirs[0]:.6g}, ours off by {errors[0]:.1e}, the file written back by {errors[1]:.1e}",
-          flush=True)
+    ours = np.fromfile(f"{prefix}.outputs.f32", "<f4").reshape(theirs.shape).astype("f8")
+    if model.graph.node[-1].op_type == "LogSoftmax":  # which the import takes off
+        ours -= np.log(np.exp(ours).sum(1, keepdims=True))
+    logit, back = np.fromfile(f"{prefix}.logit.f32", "<f4"), outputs(f"{prefix}.onnx", image)[:, 0]
+    expected = theirs[:, 1] - theirs[:, 0]
+    largest = max(np.abs(theirs).max(), np.abs(expected).max())
+    pairs = (ours, theirs), (logit, expected), (back, expected)
+    errors = [float(np.abs(x - y).max() / largest) for x, y in pairs]
+    print(f"{name}: {theirs.shape[1]} outputs off by {errors[0]:.1e}, logit {expected[0]:.6g} by {errors[1]:.1e}, that of "
+          f"the file written back by {errors[2]:.1e}", flush=True)
     return max(errors)
 
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "counterwarp/onnx.h"
 #include "counterwarp/random.h"
 #include "counterwarp/training.h"
 
@@ -124,6 +125,24 @@ cw_value everything_field(Builder &b, cw_value image, cw_value direction) {
   return b.node(CW_OP_TAPER, "velocity", {x}, a);
 }
 
+// Two convolutions of the image beside the direction.
+cw_graph *small_simulator(cw_context *context, const int size[3]) {
+  cw_graph *graph = nullptr;
+  check(context, cw_graph_create(context, &graph));
+  Builder b = {context, graph};
+  const cw_value image = b.input("image", CW_SHAPE(CW_BATCH, 1, size[0], size[1], size[2]));
+  const cw_value direction = b.input("direction", CW_SHAPE(CW_BATCH, 1));
+  const cw_value first =
+      b.node(CW_OP_CONV, "first", {image, b.parameter("first.w", CW_SHAPE(4, 1, 3, 3, 3))}, window(3, 1, 1));
+  const cw_value field =
+      b.node(CW_OP_COND_CONV, "field",
+             {first, direction, b.parameter("field.w", CW_SHAPE(2, 3, 4, 3, 3, 3)), b.parameter("field.b", CW_SHAPE(3)),
+              b.parameter("field.rw", CW_SHAPE(2, 1)), b.parameter("field.rb", CW_SHAPE(2))},
+             window(3, 1, 1));
+  check(context, cw_graph_output(context, graph, field));
+  return graph;
+}
+
 cw_value everything_logit(Builder &b, cw_value image) {
   cw_attributes a = window(3, 2, 1);
   cw_value x = b.node(CW_OP_CONV, "conv", {image, b.parameter("conv.w", CW_SHAPE(4, 1, 3, 3, 3))}, a);
@@ -178,6 +197,35 @@ cw_model sample_simulator(cw_context *context, int size, cw_field_model field, b
   cw_graph_free(context, simulator);
   cw_graph_free(context, classifier);
   randomise(model.graph, seed);
+  describe(context, &model);
+  return model;
+}
+
+cw_model sample_for_import(cw_context *context, const std::string &path, const std::string &choice, const int size[3],
+                           uint64_t seed) {
+  const bool reference = size[0] == 32 && size[1] == 32 && size[2] == 32;
+  cw_model model = {}, classifier = {};
+  model.kind = CW_MODEL_SIMULATOR;
+  model.field = reference ? CW_FIELD_VELOCITY : CW_FIELD_DISPLACEMENT;
+  model.preprocessing.grid = sample_grid(size[2], size[1], size[0]);
+  cw_output_choice output = cw_output_choice_default();
+  if (!choice.empty())
+    check(context, cw_output_choice_read(context, choice.c_str(), &output));
+  check(context, cw_model_import(context, path.c_str(), &model.preprocessing, &output, &classifier));
+  cw_graph *simulator = nullptr;
+  if (reference) {
+    cw_simulator_options options = {};
+    options.size = size[0];
+    options.taper_margin = 4;
+    options.seed = seed;
+    check(context, cw_network_simulator(context, &options, &simulator));
+  } else {
+    simulator = small_simulator(context, size);
+  }
+  randomise(simulator, seed);
+  check(context, cw_simulator_join(context, simulator, classifier.graph, model.field, &model.graph));
+  cw_graph_free(context, simulator);
+  cw_model_free(context, &classifier);
   describe(context, &model);
   return model;
 }

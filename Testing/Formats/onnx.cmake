@@ -14,8 +14,11 @@ if(no_onnxruntime)
   message(STATUS "No onnxruntime in ${COUNTERWARP_TEST_PYTHON}: the comparison with it is left out")
 else()
   add_test(NAME onnx.onnxruntime COMMAND "${COUNTERWARP_TEST_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/onnx_onnxruntime.py"
-                                         $<TARGET_FILE:onnx_samples>)
+                                         $<TARGET_FILE:onnx_samples> "${PROJECT_SOURCE_DIR}/Testing/Data/families")
   set_tests_properties(onnx.onnxruntime PROPERTIES TIMEOUT 300)
+  add_test(NAME onnx.operators COMMAND "${COUNTERWARP_TEST_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/operators.py"
+                                       $<TARGET_FILE:run_import>)
+  set_tests_properties(onnx.operators PROPERTIES TIMEOUT 300)
   # Full size takes minutes under sanitizers, which see the same code in the small files.
   if(NOT COUNTERWARP_SANITIZE AND NOT COUNTERWARP_SANITIZE_THREADS)
     add_test(NAME onnx.full_size COMMAND "${COUNTERWARP_TEST_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/full_size.py"
