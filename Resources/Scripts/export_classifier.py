@@ -54,9 +54,9 @@ def mend_monai():
 
 def load(network, path):
     state = torch.load(path, map_location="cpu", weights_only=True)
-    for key in ("state_dict", "model_state_dict", "model", "network", "net"):
-        if isinstance(state.get(key), dict):
-            state = state[key]
+    names = ("state_dict", "model_state_dict", "model", "network", "net")
+    while inner := [key for key in names if isinstance(state.get(key), dict)]:
+        state = state[inner[0]]
     while state and all(key.startswith("module.") for key in state):
         state = {key[len("module."):]: value for key, value in state.items()}
     network.load_state_dict(state)

@@ -27,6 +27,17 @@ else()
   endif()
 endif()
 
+execute_process(COMMAND "${COUNTERWARP_TEST_PYTHON}" -c "import torch, onnx, onnxruntime"
+                RESULT_VARIABLE no_torch OUTPUT_QUIET ERROR_QUIET)
+if(no_torch)
+  message(STATUS "No PyTorch in ${COUNTERWARP_TEST_PYTHON}: the test of export_classifier.py is left out")
+else()
+  add_test(NAME onnx.export COMMAND "${COUNTERWARP_TEST_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/export.py"
+                                    "${PROJECT_SOURCE_DIR}/Resources/Scripts/export_classifier.py"
+                                    $<TARGET_FILE:run_import> $<$<TARGET_EXISTS:counterwarp>:$<TARGET_FILE:counterwarp>>)
+  set_tests_properties(onnx.export PROPERTIES TIMEOUT 300)
+endif()
+
 # Fresh exports of each family, where that Python has PyTorch and MONAI too (families.py without --small: full size).
 execute_process(COMMAND "${COUNTERWARP_TEST_PYTHON}" -c "import torch, monai, onnx, onnxruntime"
                 RESULT_VARIABLE no_monai OUTPUT_QUIET ERROR_QUIET)
