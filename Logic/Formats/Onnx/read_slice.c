@@ -139,6 +139,37 @@ cw_status cw_onnx_read_gather(cw_onnx_reader *r, const CwOnnx__NodeProto *node) 
   return CW_OK;
 }
 
+/* Pads that wrap around: along each axis a gather of the samples in turn.  Files hold them so (the writer's operator
+ * set has no other way), and what is read back then computes the same bits, backward too. */
+static cw_status wrap(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const cw_attributes *pads, cw_value x) {
+  int last = CW_MAX_RANK - 1;
+  while (!pads->begin[last] && !pads->end[last])
+    last--;
+  for (int axis = 0; axis <= last; axis++) {
+    const int64_t size = cw_value_shape(r->graph, x)->d[axis], before = pads->begin[axis], after = pads->end[axis];
+    const int64_t count = size + before + after;
+    cw_attributes a = cw_attributes_default();
+    cw_value in[2] = {x, CW_NONE};
+    char part[32];
+    if (!before && !after)
+      continue;
+    if (size == CW_BATCH || count < 1 || count > MOST_INDEX)
+      return cw_onnx_refuse(r, node, "the pads do not fit the input");
+    float *list = cw_onnx_take(&r->arena, (size_t)count, sizeof *list);
+    if (!list)
+      return CW_ERROR_MEMORY;
+    for (int64_t k = 0; k < count; k++)
+      list[k] = (float)(((k - before) % size + size) % size);
+    snprintf(part, sizeof part, "samples %d", axis);
+    CW_TRY(cw_onnx_buffer(r, node, part, CW_SHAPE(count), list, &in[1]));
+    snprintf(part, sizeof part, "wrapped %d", axis);
+    a.axis = axis;
+    CW_TRY(cw_onnx_add(r, node, axis == last ? NULL : part, CW_OP_GATHER, &a, in, 2, &x));
+  }
+  cw_onnx_define(r, node, 0, x);
+  return CW_OK;
+}
+
 cw_status cw_onnx_read_pad(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
   int64_t pads[2 * CW_MAX_RANK], axes[CW_MAX_RANK];
   int count, axes_count;
@@ -177,6 +208,8 @@ cw_status cw_onnx_read_pad(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
     cw_onnx_define(r, node, 0, x);
     return CW_OK;
   }
+  if (a.fill == CW_FILL_WRAP)
+    return wrap(r, node, &a, x);
   return cw_onnx_give(r, node, CW_OP_PAD, &a, &x, 1);
 }
 
