@@ -110,7 +110,8 @@ def check_manifest(exporter, program=None):
         middle = affine @ [(SIZE[2] - 1) / 2, (SIZE[1] - 1) / 2, (SIZE[0] - 1) / 2, 1]
         np.testing.assert_allclose(middle, [-5, 6, 7], atol=1e-12)  # RAS to LPS
         if program:  # no import is needed
-            told = subprocess.run([program, "model", "check", exporter.out], check=True, stdout=subprocess.PIPE, text=True)
+            told = subprocess.run([program, "model", "check", exporter.out], check=True, stdout=subprocess.PIPE,
+                                  text=True)
             assert "zscore all" in told.stdout and "1 against 0" in told.stdout, told.stdout
     exporter(weights=exporter.network.state_dict())
     assert not manifest_of(exporter.out)
@@ -119,10 +120,9 @@ def check_manifest(exporter, program=None):
 
 def check_refusals(exporter):
     state = exporter.network.state_dict()
-    for words, more, weights in (("a part of a manifest", ["--spacing", "2"], state),
-                                 ("an axis twice", ["--spacing", "2", "--orientation", "RLS", "--normalization", "none"],
-                                  state)):
-        assert exporter(*more, weights=weights) == 2 and not exporter.out.exists(), words
+    twice = ["--spacing", "2", "--orientation", "RLS", "--normalization", "none"]
+    for words, more in (("a part of a manifest", ["--spacing", "2"]), ("an axis twice", twice)):
+        assert exporter(*more, weights=state) == 2 and not exporter.out.exists(), words
     try:
         ended = exporter(weights={key: value for key, value in state.items() if key != "head.bias"})
     except RuntimeError as error:

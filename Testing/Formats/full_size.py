@@ -234,8 +234,8 @@ def examine(name, program, folder):
     largest = max(np.abs(theirs).max(), np.abs(expected).max())
     pairs = (ours, theirs), (logit, expected), (back, expected)
     errors = [float(np.abs(x - y).max() / largest) for x, y in pairs]
-    print(f"{name}: {theirs.shape[1]} outputs off by {errors[0]:.1e}, logit {expected[0]:.6g} by {errors[1]:.1e}, that of "
-          f"the file written back by {errors[2]:.1e}", flush=True)
+    print(f"{name}: {theirs.shape[1]} outputs off by {errors[0]:.1e}, logit {expected[0]:.6g} by {errors[1]:.1e}, that "
+          f"of the file written back by {errors[2]:.1e}", flush=True)
     return max(errors)
 
 

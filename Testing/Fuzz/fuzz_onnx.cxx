@@ -1,7 +1,6 @@
 // Any bytes as an ONNX file: a foreign classifier with one of several output choices, and a file of this library.  Each
 // reader gives a model or a sentence, and never asks for more memory than the file can justify; what is read describes
 // itself, goes forward if that is little work, and is written to a file that reads back.  Nothing is left behind.
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
