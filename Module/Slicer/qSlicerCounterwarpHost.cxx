@@ -1,24 +1,29 @@
 #include "qSlicerCounterwarpHost.h"
 
 #include <vtkImageData.h>
-#include <vtkMRMLColorNode.h>
+#include <vtkMRMLGridTransformNode.h>
 #include <vtkMRMLLabelMapVolumeNode.h>
 #include <vtkMRMLScalarVolumeDisplayNode.h>
 #include <vtkMRMLScalarVolumeNode.h>
 #include <vtkMRMLScene.h>
 #include <vtkMRMLScriptedModuleNode.h>
+#include <vtkMRMLTableNode.h>
 #include <vtkMRMLTransformableNode.h>
 #include <vtkMRMLVolumeNode.h>
 
-#include <algorithm>
 #include <cmath>
+#include <QCoreApplication>
 #include <QFileInfo>
 
+#include "Pictures/pictures.h"
 #include "vtkSlicerCounterwarpLogic.h"
 
 namespace {
 
 using Images = vtkSlicerCounterwarpLogic::Images;
+
+const double kOpacity = 0.6;  // of the colours
+const int kCubes = 8;         // of the checkerboard along a side
 
 // As the panel brings it back.
 const Images &imagesOf(const qCounterwarpResultPointer &result) {
@@ -31,6 +36,8 @@ qSlicerCounterwarpHost::qSlicerCounterwarpHost(vtkSlicerCounterwarpLogic *logic,
     : qCounterwarpHost(parent), logic_(logic) {
   callback_->SetClientData(this);
   callback_->SetCallback(onEvent);
+  logic_->SetTranslator(
+      [](const char *text) { return QCoreApplication::translate("vtkSlicerCounterwarpLogic", text).toStdString(); });
 }
 
 qSlicerCounterwarpHost::~qSlicerCounterwarpHost() {
@@ -38,12 +45,14 @@ qSlicerCounterwarpHost::~qSlicerCounterwarpHost() {
 }
 
 void qSlicerCounterwarpHost::setScene(vtkMRMLScene *scene) {
-  observe(nullptr);
+  scan_.set(nullptr, callback_);
+  atlas_.set(nullptr, callback_);
   if (scene_)
     scene_->RemoveObserver(callback_);
   scene_ = scene;
   if (scene)
     for (const unsigned long event : {static_cast<unsigned long>(vtkMRMLScene::NodeAddedEvent),
+                                      static_cast<unsigned long>(vtkMRMLScene::NodeAboutToBeRemovedEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::NodeRemovedEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::StartCloseEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::StartImportEvent),
@@ -53,44 +62,42 @@ void qSlicerCounterwarpHost::setScene(vtkMRMLScene *scene) {
   emit choicesChanged();
 }
 
-void qSlicerCounterwarpHost::observe(vtkMRMLNode *scan) {
-  if (scan_)
-    scan_->RemoveObserver(callback_);
-  scan_ = scan;
-  if (scan) {
-    scan->AddObserver(vtkMRMLVolumeNode::ImageDataModifiedEvent, callback_);
-    scan->AddObserver(vtkMRMLTransformableNode::TransformModifiedEvent, callback_);
-    scan->AddObserver(vtkCommand::ModifiedEvent, callback_);  // all that a new origin or spacing tells
+void qSlicerCounterwarpHost::Watched::set(vtkMRMLVolumeNode *volume, vtkCommand *callback) {
+  if (node)
+    node->RemoveObserver(callback);
+  node = volume;
+  if (volume) {
+    volume->AddObserver(vtkMRMLVolumeNode::ImageDataModifiedEvent, callback);
+    volume->AddObserver(vtkMRMLTransformableNode::TransformModifiedEvent, callback);
+    volume->AddObserver(vtkCommand::ModifiedEvent, callback);  // all that a new origin or spacing tells
     hasMoved();
   }
 }
 
-void qSlicerCounterwarpHost::watch(const QString &id) {
-  observe(node(id));
-  scale_ = 0.1;
-}
-
-bool qSlicerCounterwarpHost::hasMoved() {
-  auto *volume = vtkMRMLVolumeNode::SafeDownCast(scan_);
-  if (!volume)
-    return false;
+bool qSlicerCounterwarpHost::Watched::hasMoved() {
   vtkNew<vtkMatrix4x4> now;
-  volume->GetIJKToRASMatrix(now);
+  node->GetIJKToRASMatrix(now);
   bool moved = false;
   for (int r = 0; r < 4; r++)
     for (int c = 0; c < 4; c++)
-      moved = moved || now->GetElement(r, c) != place_->GetElement(r, c);
-  place_->DeepCopy(now);
+      moved = moved || now->GetElement(r, c) != place->GetElement(r, c);
+  place->DeepCopy(now);
   return moved;
 }
 
-void qSlicerCounterwarpHost::onEvent(vtkObject *, unsigned long event, void *client, void *data) {
+void qSlicerCounterwarpHost::watch(const QString &scan, const QString &atlas) {
+  scan_.set(node(scan), callback_);
+  atlas_.set(node(atlas), callback_);
+  scale_ = 0;
+}
+
+void qSlicerCounterwarpHost::onEvent(vtkObject *caller, unsigned long event, void *client, void *data) {
   auto *self = static_cast<qSlicerCounterwarpHost *>(client);
   auto *changed = static_cast<vtkMRMLNode *>(data);
   switch (event) {
     case vtkMRMLScene::StartCloseEvent:
       emit self->sceneClosing();
-      self->observe(nullptr);
+      self->watch(QString(), QString());
       break;
     case vtkMRMLScene::StartImportEvent:
       emit self->sceneLoading();
@@ -99,17 +106,23 @@ void qSlicerCounterwarpHost::onEvent(vtkObject *, unsigned long event, void *cli
     case vtkMRMLScene::EndRestoreEvent:
       emit self->sceneLoaded();
       break;
+    case vtkMRMLScene::NodeAboutToBeRemovedEvent:
+      if (changed && changed->GetID())
+        emit self->volumeGoing(QString::fromUtf8(changed->GetID()));
+      return;
     case vtkMRMLScene::NodeRemovedEvent:
-      if (changed && changed == self->scan_)
-        self->observe(nullptr);
+      for (Watched *watched : {&self->scan_, &self->atlas_})
+        if (changed && changed == watched->node)
+          watched->set(nullptr, self->callback_);
       if (changed && changed->GetID())
         emit self->volumeRemoved(QString::fromUtf8(changed->GetID()));
       break;
     case vtkMRMLScene::NodeAddedEvent:
       break;
-    default:  // of the chosen scan
-      if (self->scan_ && (event != vtkCommand::ModifiedEvent || self->hasMoved()))
-        emit self->volumeRemoved(QString::fromUtf8(self->scan_->GetID()));
+    default:  // of the chosen scan or atlas
+      for (Watched *watched : {&self->scan_, &self->atlas_})
+        if (watched->node == caller && (event != vtkCommand::ModifiedEvent || watched->hasMoved()))
+          emit self->volumeChanged(QString::fromUtf8(watched->node->GetID()));
       return;
   }
   if (self->scene_ && !self->scene_->IsBatchProcessing())
@@ -141,11 +154,8 @@ qCounterwarpVolumePointer qSlicerCounterwarpHost::volume(const QString &id, QStr
 }
 
 QString qSlicerCounterwarpHost::regionName(const QString &atlas, int label) const {
-  vtkMRMLScalarVolumeNode *volume = node(atlas);
-  vtkMRMLDisplayNode *display = volume ? volume->GetDisplayNode() : nullptr;
-  vtkMRMLColorNode *colors = display ? display->GetColorNode() : nullptr;
-  const char *name = colors && label < colors->GetNumberOfColors() ? colors->GetColorName(label) : nullptr;
-  return name && *name ? QString::fromUtf8(name) : tr("label %1").arg(label);
+  const std::string name = logic_->RegionName(node(atlas), label);
+  return name.empty() ? tr("label %1").arg(label) : QString::fromStdString(name);
 }
 
 QString qSlicerCounterwarpHost::demo(const char *file) const {
@@ -167,8 +177,31 @@ void qSlicerCounterwarpHost::openDemo() {
 }
 
 void qSlicerCounterwarpHost::scanChosen(const QString &id) {
-  watch(id);
-  logic_->Show(node(id), nullptr, 0);
+  scan_.set(node(id), callback_);
+  scale_ = 0;
+  if (scan_.node)
+    logic_->Show(node(id), nullptr, 0);
+}
+
+void qSlicerCounterwarpHost::atlasChosen(const QString &id) {
+  atlas_.set(node(id), callback_);
+}
+
+void qSlicerCounterwarpHost::prepared(const QString &, const qCounterwarpOrigin &origin) {
+  origin_ = origin;
+}
+
+// What an output was made with; strength: NaN where it is of none.
+void qSlicerCounterwarpHost::record(vtkMRMLNode *output, double strength) {
+  vtkSlicerCounterwarpLogic::Origin made;
+  made.model = origin_.model.toStdString();
+  QStringList numbers;
+  for (int i = 0; origin_.alignment && i < 12; i++)
+    numbers << QString::number(origin_.alignment->m[i / 4][i % 4], 'g', 17);
+  made.alignment = numbers.isEmpty() ? "none" : numbers.join(QLatin1Char(' ')).toStdString();
+  if (std::isfinite(strength))
+    made.strength = QString::number(strength).toStdString();
+  logic_->Record(output, made);
 }
 
 void qSlicerCounterwarpHost::showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) {
@@ -177,8 +210,7 @@ void qSlicerCounterwarpHost::showPreview(const QString &scan, const qCounterwarp
     return;
   vtkMRMLScalarVolumeNode *shown =
       logic_->PutPassing(vtkSlicerCounterwarpLogic::Preview, preview->grid, preview->image.data(), input);
-  for (const float value : preview->logJacobian)
-    scale_ = std::max(scale_, static_cast<double>(std::fabs(value)));
+  scale_ = counterwarp::change_scale(preview->logJacobian, scale_);
   if (!preview_)
     logic_->Show(input, shown, 1);
   preview_ = true;
@@ -191,16 +223,17 @@ qCounterwarpMaker qSlicerCounterwarpHost::maker() const {
 }
 
 void qSlicerCounterwarpHost::showResult(const QString &scan, const qCounterwarpResultPointer &result,
-                                        const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &) {
+                                        const qCounterwarpOutputs &outputs) {
   vtkMRMLScalarVolumeNode *input = node(scan);
   if (!input)
     return;
   const Images &made = imagesOf(result);
   image_ = outputs.volume ? logic_->PutImage(input, made.image) : nullptr;
+  record(image_, result->strength);
   if (outputs.field)
-    logic_->PutField(input, made.field, result->simulation.field.grid);
+    record(logic_->PutField(input, made.field, result->simulation.field.grid), result->strength);
   if (outputs.jacobian)
-    logic_->PutJacobian(input, made.jacobian);
+    record(logic_->PutJacobian(input, made.jacobian), result->strength);
   if (result_ != result)
     change_ = nullptr;
   result_ = result;
@@ -209,25 +242,28 @@ void qSlicerCounterwarpHost::showResult(const QString &scan, const qCounterwarpR
 }
 
 void qSlicerCounterwarpHost::showAtRest() {
-  auto *input = vtkMRMLScalarVolumeNode::SafeDownCast(scan_);
+  auto *input = vtkMRMLScalarVolumeNode::SafeDownCast(scan_.node);
   if (!input || preview_)
     return;
   if (reference_) {
-    logic_->Show(input, reference_, 0.5);
+    logic_->Show(input, reference_, 1);
   } else if (saliency_ && overlay_) {
-    logic_->Show(input, saliency_, 0.5);
+    logic_->Show(input, saliency_, kOpacity);
   } else {
-    if (overlay_ && result_ && !change_)
+    if (overlay_ && result_ && !change_) {
       change_ = logic_->PutOverlay(input, imagesOf(result_).overlay, scale_);
-    logic_->Show(image_ ? image_.GetPointer() : input, overlay_ ? change_.GetPointer() : nullptr, 0.5);
+      record(change_, result_->strength);
+    }
+    logic_->Show(image_ ? image_.GetPointer() : input, overlay_ ? change_.GetPointer() : nullptr, kOpacity);
   }
 }
 
 void qSlicerCounterwarpHost::showCurve(const QString &scan, const QVector<double> &strengths,
                                        const QVector<double> &logits) {
   if (node(scan))
-    logic_->PutCurve(node(scan), std::vector<double>(strengths.begin(), strengths.end()),
-                     std::vector<double>(logits.begin(), logits.end()));
+    record(logic_->PutCurve(node(scan), std::vector<double>(strengths.begin(), strengths.end()),
+                            std::vector<double>(logits.begin(), logits.end())),
+           std::nan(""));
 }
 
 void qSlicerCounterwarpHost::showRegions(const QString &scan, const QString &atlas,
@@ -239,7 +275,7 @@ void qSlicerCounterwarpHost::showRegions(const QString &scan, const QString &atl
     rows.push_back(row);
   }
   if (node(scan))
-    logic_->PutRegions(node(scan), rows);
+    record(logic_->PutRegions(node(scan), rows), result_ && !rows.empty() ? result_->strength : std::nan(""));
 }
 
 void qSlicerCounterwarpHost::showOverlay(bool on) {
@@ -253,17 +289,24 @@ void qSlicerCounterwarpHost::showSaliency(const QString &scan, const qCounterwar
   saliency_ = saliency && input ? logic_->PutSaliency(input, saliency->map->volume, saliency->scale,
                                                       saliency->method.toStdString(), verdict.text.toStdString())
                                 : nullptr;
+  record(saliency_, std::nan(""));
   showAtRest();
 }
 
 void qSlicerCounterwarpHost::showReference(const QString &scan, const qCounterwarpVolumePointer &reference) {
   vtkMRMLScalarVolumeNode *input = node(scan);
   reference_ = nullptr;
-  if (reference && input)
-    reference_ =
-        logic_->PutPassing(vtkSlicerCounterwarpLogic::Reference, reference->volume.grid, reference->volume.data, input);
-  else
+  if (reference && input) {
+    float least = 0;
+    const std::vector<float> cubes = counterwarp::checkered(reference->volume, kCubes, &least);
+    const float *samples = reference->volume.data;
+    const double white =
+        counterwarp::absolute_quantile({samples, samples + cw_grid_samples(&reference->volume.grid)}, 0.998);
+    reference_ = logic_->PutPassing(vtkSlicerCounterwarpLogic::Reference, reference->volume.grid, cubes.data(), input);
+    logic_->ShowFrom(reference_, least, white > least ? white : least + 1);
+  } else {
     logic_->RemovePassing(vtkSlicerCounterwarpLogic::Reference);
+  }
   showAtRest();
 }
 

@@ -10,6 +10,7 @@
 #include "qCounterwarpHost.h"
 
 class vtkMRMLNode;
+class vtkMRMLVolumeNode;
 class vtkMRMLScalarVolumeNode;
 class vtkMRMLScene;
 class vtkSlicerCounterwarpLogic;
@@ -21,9 +22,9 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   qSlicerCounterwarpHost(vtkSlicerCounterwarpLogic *logic, QObject *parent);
   ~qSlicerCounterwarpHost() override;
   void setScene(vtkMRMLScene *scene);
-  // The scan whose changes the panel hears of, "" for none.  Without a scan nothing is put into the slice views: a
-  // scene that is restored has its own.
-  void watch(const QString &id);
+  // The scan and the atlas whose changes the panel hears of, "" for none.  Without a scan nothing is put into the slice
+  // views: a scene that is restored has its own.
+  void watch(const QString &scan, const QString &atlas);
 
   Choices scans() const override { return choices(false); }
   Choices atlases() const override { return choices(true); }
@@ -33,10 +34,12 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   bool hasDemo() const override;
   void openDemo() override;
   void scanChosen(const QString &id) override;
+  void atlasChosen(const QString &id) override;
+  void prepared(const QString &scan, const qCounterwarpOrigin &origin) override;
   void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) override;
   qCounterwarpMaker maker() const override;
-  void showResult(const QString &scan, const qCounterwarpResultPointer &result, const qCounterwarpOutputs &outputs,
-                  const qCounterwarpOrigin &origin) override;
+  void showResult(const QString &scan, const qCounterwarpResultPointer &result,
+                  const qCounterwarpOutputs &outputs) override;
   void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) override;
   void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) override;
   void showOverlay(bool on) override;
@@ -46,6 +49,8 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   void endPreview() override;
 
  signals:
+  // The node is still there, and choosers that show it are about to fall back on its neighbour.
+  void volumeGoing(const QString &id);
   // Nodes come from a file, and choosers lose theirs meanwhile; sceneLoaded follows.
   void sceneLoading();
   // The panel's settings may be other ones now.
@@ -56,20 +61,26 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   Choices choices(bool labels) const;
   QString demo(const char *file) const;
   vtkMRMLScalarVolumeNode *node(const QString &id) const;
-  void observe(vtkMRMLNode *scan);
-  // Whether the scan lies elsewhere than when this was asked last.
-  bool hasMoved();
+  void record(vtkMRMLNode *output, double strength);
   // What the slice views show when nothing moves: reference, saliency or the result, over the chosen scan.
   void showAtRest();
   static void onEvent(vtkObject *caller, unsigned long event, void *self, void *data);
 
+  struct Watched {
+    void set(vtkMRMLVolumeNode *volume, vtkCommand *callback);
+    // Whether it lies elsewhere than when this was asked last.
+    bool hasMoved();
+    vtkWeakPointer<vtkMRMLVolumeNode> node;
+    vtkNew<vtkMatrix4x4> place;  // IJK to RAS
+  };
+
   vtkSmartPointer<vtkSlicerCounterwarpLogic> logic_;
   vtkWeakPointer<vtkMRMLScene> scene_;
-  vtkWeakPointer<vtkMRMLNode> scan_;
+  Watched scan_, atlas_;
   vtkNew<vtkCallbackCommand> callback_;
-  vtkNew<vtkMatrix4x4> place_;  // the scan's IJK to RAS
   bool overlay_ = true, preview_ = false;
-  double scale_ = 0.1;
+  double scale_ = 0;  // |log J| at the ends of the colours
+  qCounterwarpOrigin origin_;
   // Of the chosen scan; gone with it, or with the panel's next run.
   qCounterwarpResultPointer result_;
   vtkWeakPointer<vtkMRMLScalarVolumeNode> image_, change_, saliency_, reference_;

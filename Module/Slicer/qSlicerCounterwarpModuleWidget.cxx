@@ -6,6 +6,7 @@
 
 #include <QJsonDocument>
 #include <QJsonObject>
+#include <QSignalBlocker>
 #include <QVBoxLayout>
 
 #include "qCounterwarpPanel.h"
@@ -49,9 +50,11 @@ void qSlicerCounterwarpModuleWidget::setup() {
   layout->addStretch(1);
   host_ = new qSlicerCounterwarpHost(logic, this);
   scan_ = chooser(QStringLiteral("vtkMRMLScalarVolumeNode"), true);
-  scan_->setToolTip(tr("The scan to explain, in any orientation; it must lie where the model's training scans lie."));
+  scan_->setToolTip(
+      tr("The scan to explain, in any orientation. It must lie where the model's training scans lie, or be aligned."));
   atlas_ = chooser(QStringLiteral("vtkMRMLLabelMapVolumeNode"), true);
-  atlas_->setToolTip(tr("Labels in the scan's space; the table gives each region's change of volume."));
+  atlas_->setToolTip(
+      tr("Labels in the scan's space, or in the model's; the table gives each region's change of volume."));
   panel_->replaceScanChooser(scan_);
   panel_->replaceAtlasChooser(atlas_);
   connect(scan_, SIGNAL(currentNodeChanged(vtkMRMLNode *)), this, SLOT(onScanChosen(vtkMRMLNode *)));
@@ -65,11 +68,19 @@ void qSlicerCounterwarpModuleWidget::setup() {
     panel_->chooseAtlas(QString());
     reading_ = false;
   });
+  // A chooser whose node goes would choose the neighbour, as if the user had.
+  connect(host_, &qSlicerCounterwarpHost::volumeGoing, this, [this](const QString &id) {
+    for (qMRMLNodeComboBox *box : {scan_, atlas_})
+      if (box->currentNodeID() == id) {
+        const QSignalBlocker blocker(box);
+        box->setCurrentNodeID(QString());
+      }
+  });
   panel_->setHost(host_);
   // The demonstration's choices, in the choosers too.
   connect(host_, &qCounterwarpHost::chooseScan, this, [this](const QString &id) { scan_->setCurrentNodeID(id); });
   connect(host_, &qCounterwarpHost::chooseAtlas, this, [this](const QString &id) { atlas_->setCurrentNodeID(id); });
-  connect(host_, &qCounterwarpHost::volumeRemoved, this, [this](const QString &id) {
+  connect(host_, &qCounterwarpHost::volumeChanged, this, [this](const QString &id) {
     if (scan_->currentNodeID() == id)  // so that it can be chosen again
       scan_->setCurrentNodeID(QString());
   });
@@ -133,9 +144,9 @@ void qSlicerCounterwarpModuleWidget::readSettings() {
   scan_->setCurrentNodeID(id("Scan"));
   atlas_->setCurrentNodeID(id("Atlas"));
   if (!same) {  // else other things were added to the scene, and work goes on
-    host_->watch(QString());
+    host_->watch(QString(), QString());
     panel_->setSettings(settings);
-    host_->watch(panel_->scan());
+    host_->watch(panel_->scan(), panel_->atlas());
   }
   reading_ = false;
 }

@@ -174,12 +174,16 @@ with tempfile.TemporaryDirectory() as name:
     train = describe("CounterwarpTrain")
     subprocess.run([counterwarp, "cohort", "--quiet", "--kind", "spheres", "--subjects", "8", "--size", "32", "--out",
                     folder / "cohort"], check=True)
-    values = {"cohort": folder / "cohort" / "participants.tsv", "out": folder / "classifier.onnx", "steps": 3}
+    values = {"cohort": folder / "cohort" / "participants.tsv", "out": folder / "classifier.onnx", "steps": 40}
     done = run(command("CounterwarpTrain", train, values))
     check(done.returncode == 0 and (folder / "classifier.onnx").exists(), f"CounterwarpTrain {done.stderr.strip()}")
     check_progress(done.stdout, "CounterwarpTrain")
     done = run(command("CounterwarpTrain", train, {**values, "network": "simulator", "out": folder / "s.onnx"}))
     check(done.returncode != 0 and "classifier" in done.stderr, "a simulator asks for its classifier")
+    simulator = {**values, "network": "simulator", "steps": 3, "classifier": folder / "classifier.onnx", "out": folder / "s.onnx"}
+    done = run(command("CounterwarpTrain", train, simulator))
+    check(done.returncode == 0 and (folder / "s.onnx").exists(), f"CounterwarpTrain: a simulator {done.stderr.strip()}")
+    check_progress(done.stdout, "CounterwarpTrain: a simulator")
     long = command("CounterwarpTrain", train, {**values, "steps": 100000, "out": folder / "cancelled.onnx"})
     with subprocess.Popen(long, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
@@ -207,5 +211,13 @@ with tempfile.TemporaryDirectory() as name:
     group = describe("CounterwarpGroup")
     done = run(command("CounterwarpGroup", group, {"simulations": folder / "cohort", "out": folder / "group"}))
     check(done.returncode == 1 and "holds" in done.stderr, f"an unfit folder is explained: {done.stderr.strip()}")
+    subprocess.run([counterwarp, "simulate", "--quiet", "--model", folder / "s.onnx", "--direction", "inject", "--cohort",
+                    folder / "cohort" / "participants.tsv", "--held-out-only", "--out", folder / "injected"], check=True)
+    done = run(command("CounterwarpGroup", group, {"simulations": folder / "injected", "out": folder / "group",
+                                                   "cohort": folder / "cohort" / "participants.tsv"}))
+    written = sorted(f.name for f in (folder / "group").glob("*"))
+    check(done.returncode == 0 and any(f.endswith(".nii.gz") for f in written) and any(f.endswith(".tsv") for f in written),
+          f"CounterwarpGroup {done.stderr.strip()} {written}")
+    check_progress(done.stdout, "CounterwarpGroup")
 
 sys.exit(1 if failures else 0)

@@ -33,6 +33,10 @@ class Files {
     const double c = std::cos(0.15), s = std::sin(0.15);
     return {{{c, -s, 0, 12}, {s, c, 0, -9}, {0, 0, 1, 15}}};
   }
+  // Taught by the scan's subject; its displacement folds in full injection.
+  QString folding_model() const { return path("folding.onnx"); }
+  // The scan with axes that are not at right angles.
+  QString sheared_scan() const { return path("sheared.nii.gz"); }
   QString classifier() const { return path("classifier.onnx"); }
   QString broken() const { return path("broken.onnx"); }
   bool fine() const { return fine_; }
@@ -69,6 +73,9 @@ class Files {
     writeVolume(path("elsewhere.nii.gz"), scan);
     scan.grid = grid;
     writeAlignedModel(scan);
+    for (int r = 0; r < 3; r++)  // some 8 degrees
+      scan.grid.to_world.m[r][0] += 0.15 * scan.grid.to_world.m[r][1];
+    writeVolume(sheared_scan(), scan);
     const cw_affine motion = this->motion();
     scan.grid.to_world = cw_affine_compose(&motion, &grid.to_world);
     writeVolume(moved_scan(), scan);
@@ -112,6 +119,13 @@ class Files {
     cw_model model = {};
     need(fake.Build(context_, &model));
     writeModel(this->model(), model);
+    cw_model_free(context_, &model);
+    fake.field = CW_FIELD_DISPLACEMENT;
+    fake.V.assign(fake.V.size(), 0);
+    fake.Wave(fake.V, 9, 0.4);
+    need(fake.Build(context_, &model));
+    need(cw_strings_append(context_, &model.trained_on, "sub-01"));
+    writeModel(folding_model(), model);
     cw_model_free(context_, &model);
     model.kind = CW_MODEL_CLASSIFIER;
     const double origin[3] = {0, 0, 0};

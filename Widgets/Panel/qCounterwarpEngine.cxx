@@ -518,7 +518,8 @@ void qCounterwarpEngine::regionsNow(Held &held, const qCounterwarpVolumePointer 
     list << region;
   }
   cw_release(context, regions);
-  post([this, list] { emit regionsReady(list); });
+  const double strength = held.result->strength;
+  post([this, list, strength] { emit regionsReady(list, strength); });
 }
 
 cw_status qCounterwarpEngine::planSaliency(Held &held, const QString &method) {

@@ -58,7 +58,8 @@ class qCounterwarpEngine : public QObject {
   void previewReady(const qCounterwarpPreviewPointer &preview);
   void curveReady(const QVector<double> &strengths, const QVector<double> &logits);
   void resultReady(const qCounterwarpResultPointer &result);
-  void regionsReady(const QVector<qCounterwarpRegion> &regions);
+  // strength: of the full resolution that they are of, which is an older one where a newer was cancelled.
+  void regionsReady(const QVector<qCounterwarpRegion> &regions, double strength);
   void saliencyReady(const qCounterwarpSaliencyPointer &saliency);
   // One sentence each.
   void warned(const QString &sentence);

@@ -39,23 +39,27 @@ class qCounterwarpHost : public QObject {
   virtual bool hasDemo() const { return false; }
   virtual void openDemo() {}
 
-  // The user chose this scan.
+  // The user chose this scan, or this atlas; "" for none.
   virtual void scanChosen(const QString &id) = 0;
+  virtual void atlasChosen(const QString &) {}
+  // What comes from now on is made of this scan and with these, until endPreview.
+  virtual void prepared(const QString &scan, const qCounterwarpOrigin &origin) = 0;
   virtual void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) = 0;
   // Large copies would hold up the window: what this makes of a simulation comes to showResult as result->made.  It
   // runs in another thread and touches nothing of the host; nullptr: nothing is made.
   virtual qCounterwarpMaker maker() const { return nullptr; }
   // Replaces the outputs of an earlier position of the same scan.
   virtual void showResult(const QString &scan, const qCounterwarpResultPointer &result,
-                          const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &origin) = 0;
+                          const qCounterwarpOutputs &outputs) = 0;
   virtual void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) = 0;
-  // Empty: those that were shown are of another atlas.
+  // Of the last result.  Empty: those that were shown are of another atlas.
   virtual void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) = 0;
   virtual void showOverlay(bool on) = 0;
   // A map of the scan itself with what is known about it, in the place of the overlay; nullptr: none.
   virtual void showSaliency(const QString &scan, const qCounterwarpSaliencyPointer &saliency,
                             const qCounterwarpVerdict &verdict) = 0;
-  // The model's mean training scan where the alignment puts it, over the scan, to check the alignment; nullptr: none.
+  // The model's mean training scan where the alignment puts it, in every other
+  // square over the scan, to check the alignment; nullptr: none.
   virtual void showReference(const QString &scan, const qCounterwarpVolumePointer &reference) = 0;
   // The panel has let go of a scan: what was shown of it without being an output is stale.
   virtual void endPreview() = 0;
@@ -63,8 +67,9 @@ class qCounterwarpHost : public QObject {
  signals:
   // Choices came, went or have other names.
   void choicesChanged();
-  // The volume is gone, or its samples or place in space have changed.
   void volumeRemoved(const QString &id);
+  // The samples of the chosen scan or atlas, or its place in space, have changed.
+  void volumeChanged(const QString &id);
   // Ask the panel to choose (for files opened by other means than the panel).
   void chooseScan(const QString &id);
   void chooseAtlas(const QString &id);

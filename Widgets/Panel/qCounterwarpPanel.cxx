@@ -4,7 +4,6 @@
 #include <cmath>
 #include <QFileDialog>
 #include <QFileInfo>
-#include <QHeaderView>
 #include <QShortcut>
 #include <QSignalBlocker>
 
@@ -16,38 +15,13 @@ namespace {
 
 const int kRest = 150;  // ms without a move after which full resolution is computed
 
-// A cell that sorts by its number.
-class NumberItem : public QTableWidgetItem {
- public:
-  NumberItem(double value, const QString &text) : QTableWidgetItem(text), value_(value) {
-    setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
-  }
-  bool operator<(const QTableWidgetItem &other) const override {
-    return value_ < static_cast<const NumberItem &>(other).value_;
-  }
-
- private:
-  double value_;
-};
-
-QString signedNumber(double value, int digits) {
-  QString text = QString::number(std::fabs(value), 'f', digits);
-  if (text.toDouble() != 0)
-    text.prepend(value < 0 ? QChar(0x2212) : QLatin1Char('+'));
-  return text;
-}
-
 }  // namespace
 
 qCounterwarpPanel::qCounterwarpPanel(QWidget *parent)
     : QWidget(parent), ui_(new Ui::qCounterwarpPanel), engine_(new qCounterwarpEngine(this)) {
   ui_->setupUi(this);
-  ui_->messageLabel->hide();
-  ui_->regionTable->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
-  ui_->regionTable->setColumnWidth(1, fontMetrics().horizontalAdvance(tr("Change, %")) + 28);
-  ui_->regionTable->setColumnWidth(2, fontMetrics().horizontalAdvance(tr("Voxels")) + 24);
-  ui_->regionTable->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
-  ui_->regionTable->setSortingEnabled(true);
+  messages_.reset(new qCounterwarpMessages(ui_->messageLabel));
+  ui_->regionTable->fitColumns();
   settle_.setSingleShot(true);
   settle_.setInterval(kRest);
 
@@ -82,7 +56,7 @@ void qCounterwarpPanel::connectEngine() {
   connect(engine_, &Engine::cancelled, this, &Panel::onCancelled);
   connect(engine_, &Engine::busyChanged, this, &Panel::onBusy);
   connect(engine_, &Engine::progressed, this, &Panel::onProgress);
-  connect(engine_, &Engine::warned, this, &Panel::warn);
+  connect(engine_, &Engine::warned, this, [this](const QString &sentence) { messages_->warn(sentence); });
 }
 
 void qCounterwarpPanel::connectChoices() {
@@ -106,7 +80,10 @@ void qCounterwarpPanel::connectChoices() {
     emit settingsChanged();
     apply();
   });
-  connect(ui_->boardCheck, &QCheckBox::toggled, this, &qCounterwarpPanel::showBoard);
+  connect(ui_->boardCheck, &QCheckBox::toggled, this, [this] {
+    showBoard();
+    emit settingsChanged();
+  });
   connect(ui_->atlasCheck, &QCheckBox::clicked, this, [this] {
     passAtlas();
     emit settingsChanged();
@@ -143,8 +120,7 @@ void qCounterwarpPanel::connectSlider() {
 void qCounterwarpPanel::connectOutputs() {
   for (QCheckBox *check : {ui_->volumeCheck, ui_->fieldCheck, ui_->jacobianCheck})
     connect(check, &QCheckBox::toggled, this, [this] {
-      if (host_ && result_ && prepared_)
-        onResult(result_);
+      giveResult();
       emit settingsChanged();
     });
   connect(ui_->overlayCheck, &QCheckBox::toggled, this, [this](bool on) {
@@ -152,7 +128,6 @@ void qCounterwarpPanel::connectOutputs() {
       host_->showOverlay(on);
     emit settingsChanged();
   });
-  connect(ui_->regionTable->horizontalHeader(), &QHeaderView::sectionClicked, this, [this] { sorted_ = true; });
 }
 
 qCounterwarpPanel::~qCounterwarpPanel() = default;
@@ -165,6 +140,7 @@ void qCounterwarpPanel::setHost(qCounterwarpHost *host) {
   if (host_) {
     connect(host_, &qCounterwarpHost::choicesChanged, this, &qCounterwarpPanel::refreshChoices);
     connect(host_, &qCounterwarpHost::volumeRemoved, this, &qCounterwarpPanel::onVolumeRemoved);
+    connect(host_, &qCounterwarpHost::volumeChanged, this, &qCounterwarpPanel::onVolumeChanged);
     connect(host_, &qCounterwarpHost::chooseScan, this, &qCounterwarpPanel::chooseScan);
     connect(host_, &qCounterwarpHost::chooseAtlas, this, &qCounterwarpPanel::chooseAtlas);
     connect(host_, &qCounterwarpHost::chooseModel, this, &qCounterwarpPanel::chooseModel);
@@ -226,7 +202,7 @@ void qCounterwarpPanel::letGo() {
   prepared_ = has_original_ = false;
   result_.reset();
   saliency_.reset();
-  warnings_.clear();
+  messages_->forgetScan();
   ui_->curve->clear();
   ui_->logitLabel->clear();
   ui_->regionTable->setRowCount(0);
@@ -241,9 +217,9 @@ void qCounterwarpPanel::chooseScan(const QString &id) {
   letGo();
   scan_ = id;
   setAlignment(nullptr);
-  say(Info, QString());
+  say(qCounterwarpMessages::Info, QString());
   refreshChoices();
-  if (host_ && !id.isEmpty())
+  if (host_)
     host_->scanChosen(id);
   emit settingsChanged();
   apply();
@@ -266,7 +242,7 @@ void qCounterwarpPanel::chooseModel(const QString &file) {
       listed = listed || model.first == file;
   if (!listed)
     more_models_ << choice;
-  say(Info, QString());
+  say(qCounterwarpMessages::Info, QString());
   refreshChoices();
   emit settingsChanged();
   if (!file.isEmpty())
@@ -288,7 +264,9 @@ void qCounterwarpPanel::browse() {
 
 void qCounterwarpPanel::chooseAtlas(const QString &id) {
   atlas_ = id;
-  sorted_ = false;
+  ui_->regionTable->forget();
+  if (host_)
+    host_->atlasChosen(id);
   passAtlas();
   refreshChoices();
   emit settingsChanged();
@@ -301,7 +279,7 @@ void qCounterwarpPanel::passAtlas() {
   QString problem;
   const qCounterwarpVolumePointer atlas = host_ && !atlas_.isEmpty() ? host_->volume(atlas_, &problem) : nullptr;
   if (!problem.isEmpty())
-    say(Error, problem);
+    say(qCounterwarpMessages::Error, problem);
   engine_->setAtlas(atlas, ui_->atlasCheck->isChecked());
 }
 
@@ -309,9 +287,9 @@ qCounterwarpVolumePointer qCounterwarpPanel::readScan() {
   QString problem;
   const qCounterwarpVolumePointer volume = host_->volume(scan_, &problem);
   if (volume)
-    say(Info, QString());
+    say(qCounterwarpMessages::Info, QString());
   else
-    say(Error, problem.isEmpty() ? tr("The volume cannot be read.") : problem);
+    say(qCounterwarpMessages::Error, problem.isEmpty() ? tr("The volume cannot be read.") : problem);
   return volume;
 }
 
@@ -334,9 +312,11 @@ void qCounterwarpPanel::apply() {
       name = choice.second;
   showTrainedOn(name);
   if (cw_grid_shear(&volume->volume.grid) > CW_SHEAR_ALLOWED)
-    warn(tr("The axes of %1 are not at right angles. ITK and 3D Slicer cannot write and read results on such a grid: "
-            "resample it first.")
-             .arg(name));
+    messages_->warn(
+        tr("The axes of %1 are not at right angles. ITK and 3D Slicer cannot write and read results on such a grid: "
+           "resample it first.")
+            .arg(name));
+  host_->prepared(scan_, {model_, alignment()});
   engine_->prepare(volume, name, alignment());
 }
 
@@ -409,13 +389,14 @@ void qCounterwarpPanel::chooseSanity(const QString &file) {
 }
 
 void qCounterwarpPanel::showVerdict() {
-  static const Kind kinds[] = {Warning, Info, Warning, Error};
+  using Messages = qCounterwarpMessages;
+  static const Messages::Kind kinds[] = {Messages::Warning, Messages::Info, Messages::Warning, Messages::Error};
   if (method_.isEmpty() || !known_) {
-    write(ui_->verdictLabel, Info, QString());
+    Messages::write(ui_->verdictLabel, Messages::Info, QString());
     return;
   }
   const qCounterwarpVerdict verdict = qCounterwarpSanity::verdict(sanity_, info_.classifier, method_);
-  write(ui_->verdictLabel, kinds[verdict.kind], verdict.text);
+  Messages::write(ui_->verdictLabel, kinds[verdict.kind], verdict.text);
 }
 
 void qCounterwarpPanel::onSaliency(const qCounterwarpSaliencyPointer &saliency) {
@@ -423,7 +404,7 @@ void qCounterwarpPanel::onSaliency(const qCounterwarpSaliencyPointer &saliency) 
     return;
   saliency_ = saliency;
   if (!saliency->problem.isEmpty())
-    warn(saliency->problem);
+    messages_->warn(saliency->problem);
   if (host_)
     host_->showSaliency(scan_, saliency, qCounterwarpSanity::verdict(sanity_, info_.classifier, saliency->method));
 }
@@ -431,28 +412,37 @@ void qCounterwarpPanel::onSaliency(const qCounterwarpSaliencyPointer &saliency) 
 // A scan whose name says that its subject was trained on explains less than it seems to.
 void qCounterwarpPanel::showTrainedOn(const QString &scan_name) {
   const QString participant = scan_name.section(QLatin1Char('_'), 0, 0).section(QLatin1Char('.'), 0, 0);
-  if (info_.trainedOn.contains(participant)) {
-    warn(tr("%1 took part in this model's training.").arg(participant));
-  }
+  if (info_.trainedOn.contains(participant))
+    messages_->warn(tr("%1 took part in this model's training.").arg(participant));
 }
 
 void qCounterwarpPanel::cancel() {
+  const bool only_waits = settle_.isActive() && !engine_->isBusy();
   settle_.stop();
   engine_->cancel();
+  if (only_waits)
+    onCancelled();
   if (!prepared_)
     engine_->forget();  // what is half prepared, or on its way here
 }
 
 void qCounterwarpPanel::replaceScanChooser(QWidget *chooser) {
-  ui_->inputLayout->replaceWidget(ui_->volumeBox, chooser);
-  ui_->volumeBox->hide();
-  ui_->volumeLabel->setBuddy(chooser);
+  replace(ui_->inputLayout, ui_->volumeBox, chooser, ui_->volumeLabel);
 }
 
 void qCounterwarpPanel::replaceAtlasChooser(QWidget *chooser) {
-  ui_->atlasLayout->replaceWidget(ui_->atlasBox, chooser);
-  ui_->atlasBox->hide();
-  ui_->atlasLabel->setBuddy(chooser);
+  replace(ui_->atlasLayout, ui_->atlasBox, chooser, ui_->atlasLabel);
+}
+
+void qCounterwarpPanel::replace(QLayout *layout, QWidget *box, QWidget *chooser, QLabel *label) {
+  delete layout->replaceWidget(box, chooser);
+  QWidget *keyboard = chooser;  // what takes the keyboard's focus
+  if (chooser->focusPolicy() == Qt::NoFocus && !chooser->focusProxy())
+    if (auto *inner = chooser->findChild<QComboBox *>())
+      keyboard = inner;
+  setTabOrder(box, keyboard);  // a hidden widget keeps its place
+  box->hide();
+  label->setBuddy(keyboard);
 }
 
 QVariantMap qCounterwarpPanel::settings() const {
@@ -465,6 +455,7 @@ QVariantMap qCounterwarpPanel::settings() const {
   map[QStringLiteral("field")] = ui_->fieldCheck->isChecked();
   map[QStringLiteral("jacobian")] = ui_->jacobianCheck->isChecked();
   map[QStringLiteral("overlay")] = ui_->overlayCheck->isChecked();
+  map[QStringLiteral("board")] = ui_->boardCheck->isChecked();
   map[QStringLiteral("method")] = method_;
   map[QStringLiteral("sanity")] = sanity_;
   map[QStringLiteral("atlasOfModel")] = ui_->atlasCheck->isChecked();
@@ -480,7 +471,7 @@ void qCounterwarpPanel::setSettings(const QVariantMap &map) {
   const QSignalBlocker blocker(this);
   engine_->cancel();
   letGo();
-  say(Info, QString());
+  say(qCounterwarpMessages::Info, QString());
   known_ = reading_ = false;
   info_ = qCounterwarpModelInfo();
   scan_ = map.value(QStringLiteral("scan")).toString();
@@ -491,6 +482,7 @@ void qCounterwarpPanel::setSettings(const QVariantMap &map) {
   ui_->fieldCheck->setChecked(map.value(QStringLiteral("field"), true).toBool());
   ui_->jacobianCheck->setChecked(map.value(QStringLiteral("jacobian"), true).toBool());
   ui_->overlayCheck->setChecked(map.value(QStringLiteral("overlay"), true).toBool());
+  ui_->boardCheck->setChecked(map.value(QStringLiteral("board")).toBool());
   ui_->strengthSlider->setValue(qRound(100 * map.value(QStringLiteral("strength")).toDouble()));
   ui_->expectsLabel->setText(model_.isEmpty() ? tr("Choose a model to see what it expects.")
                                               : tr("Apply reads the model and prepares the scan."));
@@ -514,12 +506,14 @@ void qCounterwarpPanel::setStrength(double strength) {
 
 void qCounterwarpPanel::move(bool settle) {
   if (prepared_) {
+    messages_->sayOfPosition(qCounterwarpMessages::Info, QString());
     ui_->curve->setPosition(strength(), strength() == shown_strength_ ? shown_logit_ : std::nan(""));
     engine_->show(strength(), settle);
     if (settle)
       settle_.stop();
     else
       settle_.start();
+    ui_->cancelButton->setEnabled(true);
   }
   if (settle || !prepared_)
     emit settingsChanged();
@@ -527,9 +521,9 @@ void qCounterwarpPanel::move(bool settle) {
 
 void qCounterwarpPanel::showLogit(double logit) {
   const QString side = logit > 0 ? tr("patient") : tr("control");
-  QString text = tr("Logit %1: the classifier says <b>%2</b>.").arg(signedNumber(logit, 2), side);
+  QString text = tr("Logit %1: the classifier says <b>%2</b>.").arg(qCounterwarpSignedNumber(logit, 2), side);
   if (has_original_)
-    text += tr(" Original: %1.").arg(signedNumber(original_, 2));
+    text += tr(" Original: %1.").arg(qCounterwarpSignedNumber(original_, 2));
   ui_->logitLabel->setText(text);
 }
 
@@ -577,33 +571,28 @@ void qCounterwarpPanel::onCurve(const QVector<double> &strengths, const QVector<
 void qCounterwarpPanel::onResult(const qCounterwarpResultPointer &result) {
   result_ = result;
   showLogit(result->simulation.logit_after);
+  if (result->simulation.folded)
+    messages_->sayOfPosition(qCounterwarpMessages::Warning, tr("The field folds in %n voxel(s) here (J not above 0).",
+                                                               "", static_cast<int>(result->simulation.folded)));
+  giveResult();
+}
+
+// Not where the slider has left it: after a cancellation, what the host has stays as it is.
+void qCounterwarpPanel::giveResult() {
+  if (!host_ || !prepared_ || !result_ || result_->strength != strength())
+    return;
   qCounterwarpOutputs outputs;
   outputs.volume = ui_->volumeCheck->isChecked();
   outputs.field = ui_->fieldCheck->isChecked();
   outputs.jacobian = ui_->jacobianCheck->isChecked();
-  if (result->simulation.folded)
-    say(Warning,
-        tr("The field folds in %n voxel(s) here (J not above 0).", "", static_cast<int>(result->simulation.folded)));
-  if (host_)
-    host_->showResult(scan_, result, outputs, {model_, alignment()});
+  host_->showResult(scan_, result_, outputs);
 }
 
-void qCounterwarpPanel::onRegions(const QVector<qCounterwarpRegion> &regions) {
-  QTableWidget *table = ui_->regionTable;
-  table->setSortingEnabled(false);
-  table->setRowCount(regions.size());
-  for (int row = 0; row < regions.size(); row++) {
-    const qCounterwarpRegion &region = regions[row];
-    const QString name = host_ ? host_->regionName(atlas_, region.label) : QString::number(region.label);
-    table->setItem(row, 0, new QTableWidgetItem(name));
-    table->item(row, 0)->setToolTip(name);
-    table->setItem(row, 1, new NumberItem(region.change, signedNumber(100 * region.change, 1)));
-    table->setItem(row, 2, new NumberItem(static_cast<double>(region.voxels), QString::number(region.voxels)));
-  }
-  if (!sorted_)  // what changed most comes first: shrinkage on injection, growth on removal
-    table->horizontalHeader()->setSortIndicator(1, strength() < 0 ? Qt::DescendingOrder : Qt::AscendingOrder);
-  table->setSortingEnabled(true);
-  table->setEnabled(true);
+void qCounterwarpPanel::onRegions(const QVector<qCounterwarpRegion> &regions, double strength) {
+  ui_->regionTable->setRegions(regions, strength, [this](int label) {
+    return host_ ? host_->regionName(atlas_, label) : QString::number(label);
+  });
+  ui_->regionTable->setEnabled(strength == this->strength());
   if (host_)
     host_->showRegions(scan_, atlas_, regions);
 }
@@ -612,15 +601,21 @@ void qCounterwarpPanel::onFailed(const QString &sentence) {
   reading_ = false;
   if (!known_)
     ui_->expectsLabel->setText(tr("This file is no model that the panel can use."));
-  say(Error, sentence);
+  if (prepared_)
+    messages_->sayOfPosition(qCounterwarpMessages::Error, sentence);
+  else
+    say(qCounterwarpMessages::Error, sentence);
 }
 
 void qCounterwarpPanel::onCancelled() {
   reading_ = false;
   if (!known_ && !model_.isEmpty())
     ui_->expectsLabel->setText(tr("Apply reads the model again."));
-  say(Info, prepared_ ? tr("Cancelled. Move the slider, or press Apply, to go on.")
-                      : tr("Cancelled. Press Apply to start again."));
+  if (prepared_)
+    messages_->sayOfPosition(qCounterwarpMessages::Info, tr("Cancelled. Move the slider, or press Apply, to go on."));
+  else
+    say(qCounterwarpMessages::Info, tr("Cancelled. Press Apply to start again."));
+  enable();
 }
 
 void qCounterwarpPanel::onBusy(bool) {
@@ -646,43 +641,39 @@ void qCounterwarpPanel::onProgress(const QString &stage, double fraction) {
 void qCounterwarpPanel::onVolumeRemoved(const QString &id) {
   if (id == atlas_) {
     chooseAtlas(QString());
-    say(Info, tr("The atlas was removed."));
+    say(qCounterwarpMessages::Info, tr("The atlas was removed."));
   }
   if (id == scan_) {
     letGo();
     scan_.clear();
     setAlignment(nullptr);
-    say(Error, tr("The volume was removed or changed while it was in use. Choose a volume to go on."));
+    if (host_)
+      host_->scanChosen(QString());
+    say(qCounterwarpMessages::Error,
+        tr("The volume was removed or changed while it was in use. Choose a volume to go on."));
     emit settingsChanged();
   }
   refreshChoices();
 }
 
+void qCounterwarpPanel::onVolumeChanged(const QString &id) {
+  if (id == scan_)
+    onVolumeRemoved(id);
+  else if (id == atlas_)
+    passAtlas();
+}
+
 // ---- the look ----
 
-void qCounterwarpPanel::write(QLabel *label, Kind kind, const QString &text) {
-  static const char *const styles[] = {"background: #e3edf9; color: #12324f;", "background: #fdf0cd; color: #533f03;",
-                                       "background: #f9dedc; color: #5f1512;"};
-  label->setStyleSheet(QStringLiteral("QLabel { border-radius: 4px; %1 }").arg(QLatin1String(styles[kind])));
-  label->setText(text);
-  label->setVisible(!text.isEmpty());
-}
-
-void qCounterwarpPanel::say(Kind kind, const QString &text) {
-  write(ui_->messageLabel, kind, text);
-}
-
-void qCounterwarpPanel::warn(const QString &text) {
-  if (!warnings_.contains(text))
-    warnings_ << text;
-  say(Warning, warnings_.join(QLatin1Char('\n')));
+void qCounterwarpPanel::say(qCounterwarpMessages::Kind kind, const QString &text) {
+  messages_->say(kind, text);
 }
 
 void qCounterwarpPanel::enable() {
   const bool ready = host_ && !scan_.isEmpty() && !model_.isEmpty();
   ui_->demoFrame->setVisible(host_ && host_->hasDemo() && scan_.isEmpty() && model_.isEmpty());
   ui_->applyButton->setEnabled(ready);
-  ui_->cancelButton->setEnabled(engine_->isBusy());
+  ui_->cancelButton->setEnabled(isBusy());
   ui_->strengthGroup->setEnabled(prepared_);
   ui_->alignButton->setEnabled(ready && known_ && info_.reference && qCounterwarpAlign::available());
   ui_->alignCheck->setEnabled(static_cast<bool>(alignment_));

@@ -9,12 +9,14 @@
 
 #include "qCounterwarpEngine.h"
 #include "qCounterwarpHost.h"
+#include "qCounterwarpMessages.h"
 
 namespace Ui {
 class qCounterwarpPanel;
 }
 class QComboBox;
 class QLabel;
+class QLayout;
 
 // Keyboard: Alt and the underlined letters, arrow keys on the slider, Esc cancels.
 //
@@ -63,13 +65,11 @@ class qCounterwarpPanel : public QWidget {
   void settingsChanged();
 
  private:
-  enum Kind { Info, Warning, Error };
-  static void write(QLabel *label, Kind kind, const QString &text);
-  void say(Kind kind, const QString &text);
-  void warn(const QString &text);
+  void say(qCounterwarpMessages::Kind kind, const QString &text);
   qCounterwarpVolumePointer readScan();
   void refreshChoices();
   void fill(QComboBox *box, const qCounterwarpHost::Choices &choices, const QString &current, const QString &none);
+  void replace(QLayout *layout, QWidget *box, QWidget *chooser, QLabel *label);
   void letGo();
   void enable();
   void move(bool settle);
@@ -89,21 +89,23 @@ class qCounterwarpPanel : public QWidget {
   void onPreview(const qCounterwarpPreviewPointer &preview);
   void onCurve(const QVector<double> &strengths, const QVector<double> &logits);
   void onResult(const qCounterwarpResultPointer &result);
-  void onRegions(const QVector<qCounterwarpRegion> &regions);
+  void giveResult();
+  void onRegions(const QVector<qCounterwarpRegion> &regions, double strength);
   void onSaliency(const qCounterwarpSaliencyPointer &saliency);
   void onFailed(const QString &sentence);
   void onCancelled();
   void onBusy(bool busy);
   void onProgress(const QString &stage, double fraction);
   void onVolumeRemoved(const QString &id);
+  void onVolumeChanged(const QString &id);
   void browse();
   void readModel();
 
   std::unique_ptr<Ui::qCounterwarpPanel> ui_;
+  std::unique_ptr<qCounterwarpMessages> messages_;
   qCounterwarpEngine *engine_;
   qCounterwarpHost *host_ = nullptr;
   QString scan_, model_, atlas_, method_, sanity_, stage_;
-  QStringList warnings_;
   qCounterwarpModelInfo info_;
   qCounterwarpHost::Choices more_models_;
   qCounterwarpResultPointer result_;
@@ -112,7 +114,6 @@ class qCounterwarpPanel : public QWidget {
   bool known_ = false;     // the model has been read
   bool reading_ = false;   // it is being read
   bool prepared_ = false;  // the slider works
-  bool sorted_ = false;    // the user has chosen the table's order
   double original_ = 0;    // logit of the scan itself
   bool has_original_ = false;
   double shown_strength_ = 0, shown_logit_ = 0;  // of the last preview

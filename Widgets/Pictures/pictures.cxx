@@ -40,6 +40,18 @@ std::array<double, 3> diverging(double value) {
   return rgb;
 }
 
+std::array<double, 4> overlay_colour(double value) {
+  if (!(std::abs(value) > 0.03))  // below: the noise of resampling
+    return {0, 0, 0, 0};
+  const auto colour = diverging(std::copysign(0.35 + 0.65 * std::min(1.0, std::abs(value)), value));
+  return {colour[0], colour[1], colour[2], opacity(value)};
+}
+
+double change_scale(const std::vector<float> &log_jacobian, double least) {
+  const double percent = round_up(100 * std::expm1(absolute_quantile(log_jacobian, 0.999)));
+  return std::max({least, std::log1p(0.1), std::log1p(std::min(400.0, percent) / 100)});
+}
+
 Picture legend_strip() {
   Picture strip(256, 1);
   std::vector<float> values;
@@ -102,13 +114,9 @@ Picture grey(const cw_grid &slice, const std::vector<float> &samples, double whi
 
 void overlay(Picture &picture, const std::vector<float> &values, double scale) {
   for (size_t i = 0; i < values.size(); i++) {
-    const double value = scale > 0 ? values[i] / scale : 0;
-    if (!(std::abs(value) > 0.03))  // below: the noise of resampling
-      continue;
-    const double alpha = opacity(value);
-    const auto colour = diverging(std::copysign(0.35 + 0.65 * std::min(1.0, std::abs(value)), value));
-    for (int c = 0; c < 3; c++)
-      picture.rgb[3 * i + c] = byte((1 - alpha) * picture.rgb[3 * i + c] / 255 + alpha * colour[c]);
+    const auto colour = overlay_colour(scale > 0 ? values[i] / scale : 0);
+    for (int c = 0; c < 3 && colour[3] > 0; c++)
+      picture.rgb[3 * i + c] = byte((1 - colour[3]) * picture.rgb[3 * i + c] / 255 + colour[3] * colour[c]);
   }
 }
 
@@ -121,6 +129,22 @@ void checkerboard(Picture &picture, const Picture &other, int squares) {
           const size_t at = 3 * (static_cast<size_t>(j) * picture.width + i) + c;
           picture.rgb[at] = other.rgb[at];
         }
+}
+
+std::vector<float> checkered(const cw_volume &volume, int cubes, float *least) {
+  const int *size = volume.grid.size;
+  const int side = std::max(1, std::max({size[0], size[1], size[2]}) / cubes);
+  std::vector<float> left(volume.data, volume.data + cw_grid_samples(&volume.grid));
+  const auto range = std::minmax_element(left.begin(), left.end());
+  *least = *range.first;
+  const float out = *least - (*range.second - *least) - 1;
+  size_t at = 0;
+  for (int k = 0; k < size[2]; k++)
+    for (int j = 0; j < size[1]; j++)
+      for (int i = 0; i < size[0]; i++, at++)
+        if ((i / side + j / side + k / side) % 2)
+          left[at] = out;
+  return left;
 }
 
 double absolute_quantile(std::vector<float> samples, double share) {

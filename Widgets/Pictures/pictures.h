@@ -16,6 +16,12 @@ struct Picture {
 // Colours for -1 .. 1: blue below 0, red above, lighter towards 0; told apart with any colour vision, since both ends
 // differ in hue along blue-yellow and the sign is never carried by green.
 std::array<double, 3> diverging(double value);
+// Colour (red, green, blue) and opacity of a value, 1 at the ends of the scale, over a grey picture: transparent
+// towards 0.
+std::array<double, 4> overlay_colour(double value);
+// |log J| at the ends of the overlay's colours: a round change in per cent that the 99.9th percentile lies in; not
+// under `least`, nor under 10 %.
+double change_scale(const std::vector<float> &log_jacobian, double least);
 // The colour map as a strip, as it looks over mid-grey tissue.
 Picture legend_strip();
 
@@ -36,6 +42,10 @@ void overlay(Picture &picture, const std::vector<float> &values, double scale);
 
 // Puts every other square of another picture of the same size over this one, `squares` along its longest side.
 void checkerboard(Picture &picture, const Picture &other, int squares);
+
+// The volume's samples with every other cube left out, `cubes` along its longest side, so that any slice through it is
+// a checkerboard.  What is left out is under `*least`, the least sample; so is what interpolation puts between.
+std::vector<float> checkered(const cw_volume &volume, int cubes, float *least);
 
 // Value below which `share` of the absolute samples lie; 0 without samples.
 double absolute_quantile(std::vector<float> samples, double share);

@@ -7,8 +7,6 @@
 
 namespace {
 
-const double kLeastScale = 0.0953;  // log 1.1: 10 %
-
 cw_volume view(const cw_grid &grid, const std::vector<float> &samples) {
   cw_volume volume = {grid, 1, const_cast<float *>(samples.data())};
   return volume;
@@ -19,7 +17,7 @@ cw_volume view(const cw_grid &grid, const std::vector<float> &samples) {
 void qCounterwarpScene::setScan(const qCounterwarpVolumePointer &scan, double white) {
   scan_ = scan;
   white_ = white;
-  scale_ = kLeastScale;
+  scale_ = counterwarp::change_scale({}, 0);
   preview_.reset();
   result_.reset();
   saliency_.reset();
@@ -37,9 +35,7 @@ void qCounterwarpScene::setPreview(const qCounterwarpPreviewPointer &preview) {
   if (preview) {
     preview_image_ = view(preview->grid, preview->image);
     preview_log_ = view(preview->grid, preview->logJacobian);
-    const double log_of = counterwarp::absolute_quantile(preview->logJacobian, 0.999);
-    const double percent = counterwarp::round_up(100 * std::expm1(log_of));
-    scale_ = std::max(scale_, std::log1p(std::min(400.0, percent) / 100));
+    scale_ = counterwarp::change_scale(preview->logJacobian, scale_);
   }
   emit changed();
 }

@@ -103,7 +103,7 @@ void qCounterwarpViewer::addMenus() {
   connect(file->addAction(tr("&Quit")), &QAction::triggered, this, &QWidget::close);
   file->actions().constLast()->setShortcut(QKeySequence::Quit);
 
-  QMenu *view = menuBar()->addMenu(tr("Vie&w"));
+  QMenu *view = menuBar()->addMenu(tr("&View"));
   QAction *original = view->addAction(tr("Show the &original"));
   original->setCheckable(true);
   original->setShortcut(QKeySequence(Qt::CTRL | Qt::Key_T));

@@ -120,12 +120,16 @@ void qCounterwarpViewerHost::scanChosen(const QString &id) {
   scene_->setScan(loaded ? loaded->volume : nullptr, loaded ? loaded->white : 1);
 }
 
+void qCounterwarpViewerHost::prepared(const QString &, const qCounterwarpOrigin &origin) {
+  last_.origin = origin;
+}
+
 void qCounterwarpViewerHost::showPreview(const QString &, const qCounterwarpPreviewPointer &preview) {
   scene_->setPreview(preview);
 }
 
 void qCounterwarpViewerHost::showResult(const QString &scan, const qCounterwarpResultPointer &result,
-                                        const qCounterwarpOutputs &outputs, const qCounterwarpOrigin &origin) {
+                                        const qCounterwarpOutputs &outputs) {
   const qCounterwarpLoaded *loaded = find(scan);
   last_.scan = loaded ? loaded->name : QStringLiteral("scan");
   last_.scanFile = scan;
@@ -133,7 +137,6 @@ void qCounterwarpViewerHost::showResult(const QString &scan, const qCounterwarpR
     last_.regions.clear();
   last_.result = result;
   last_.outputs = outputs;
-  last_.origin = origin;
   scene_->setResult(result);
   emit resultChanged(true);
 }

@@ -30,9 +30,10 @@ class qCounterwarpViewerHost : public qCounterwarpHost {
   bool hasDemo() const override;
   void openDemo() override;
   void scanChosen(const QString &id) override;
+  void prepared(const QString &scan, const qCounterwarpOrigin &origin) override;
   void showPreview(const QString &scan, const qCounterwarpPreviewPointer &preview) override;
-  void showResult(const QString &scan, const qCounterwarpResultPointer &result, const qCounterwarpOutputs &outputs,
-                  const qCounterwarpOrigin &origin) override;
+  void showResult(const QString &scan, const qCounterwarpResultPointer &result,
+                  const qCounterwarpOutputs &outputs) override;
   void showCurve(const QString &scan, const QVector<double> &strengths, const QVector<double> &logits) override;
   void showRegions(const QString &scan, const QString &atlas, const QVector<qCounterwarpRegion> &regions) override;
   void showOverlay(bool on) override;

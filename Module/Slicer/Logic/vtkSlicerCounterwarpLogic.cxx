@@ -3,8 +3,10 @@
 #include <vtkDoubleArray.h>
 #include <vtkImageData.h>
 #include <vtkIntArray.h>
+#include <vtkLookupTable.h>
 #include <vtkMatrix4x4.h>
 #include <vtkMRMLApplicationLogic.h>
+#include <vtkMRMLColorTableNode.h>
 #include <vtkMRMLGridTransformNode.h>
 #include <vtkMRMLPlotChartNode.h>
 #include <vtkMRMLPlotSeriesNode.h>
@@ -27,6 +29,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
+
+#include "counterwarp/cohort.h"
+#include "Pictures/pictures.h"
+
+#ifndef QT_TRANSLATE_NOOP  // marks a text for lupdate
+#define QT_TRANSLATE_NOOP(context, text) text
+#endif
 
 vtkStandardNewMacro(vtkSlicerCounterwarpLogic);
 
@@ -35,6 +45,10 @@ namespace {
 const char *const kModule = "Counterwarp";
 const char *const kRole = "Counterwarp.Role", *const kScan = "CounterwarpScan";
 const char *const kPassing[] = {"Preview", "Reference"};
+const char *const kPassingNames[] = {QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "preview"),
+                                     QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "model's mean training scan")};
+const int kColours = 257;   // so that one of them is the middle
+const double kFaint = 0.2;  // opacity in the viewer under which nothing is shown
 
 // RAS and LPS differ in the sign of the first two rows.
 double sign(int row) {
@@ -108,6 +122,13 @@ void vtkSlicerCounterwarpLogic::PrintSelf(ostream &os, vtkIndent indent) {
   this->Superclass::PrintSelf(os, indent);
 }
 
+// A text in the user's language, with %1 replaced by a name.
+std::string vtkSlicerCounterwarpLogic::Words(const char *text, const std::string &name) const {
+  std::string words = this->Translate ? this->Translate(text) : text;
+  const size_t at = words.find("%1");
+  return at == std::string::npos ? words : words.replace(at, 2, name);
+}
+
 vtkMRMLScriptedModuleNode *vtkSlicerCounterwarpLogic::GetParameterNode() {
   vtkMRMLScene *scene = this->GetMRMLScene();
   if (!scene)
@@ -129,20 +150,25 @@ bool vtkSlicerCounterwarpLogic::ReadVolume(vtkMRMLScalarVolumeNode *node, cw_con
                                            std::string *problem) {
   vtkImageData *image = node ? node->GetImageData() : nullptr;
   vtkDataArray *scalars = image ? image->GetPointData()->GetScalars() : nullptr;
-  const std::string name = node && node->GetName() ? node->GetName() : "The volume";
+  const std::string name =
+      node && node->GetName() ? node->GetName() : Words(QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "The volume"));
   if (!scalars || scalars->GetNumberOfTuples() != image->GetNumberOfPoints()) {
-    *problem = name + " has no samples.";
+    *problem = Words(QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "%1 has no samples."), name);
     return false;
   }
   if (scalars->GetNumberOfComponents() != 1) {
-    *problem = name + " has several values a voxel; a scalar volume is needed.";
+    *problem = Words(
+        QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "%1 has several values a voxel; a scalar volume is needed."),
+        name);
     return false;
   }
   vtkNew<vtkMatrix4x4> to_ras;
   node->GetIJKToRASMatrix(to_ras);
   if (vtkMRMLTransformNode *parent = node->GetParentTransformNode()) {
     if (!parent->IsTransformToWorldLinear()) {
-      *problem = name + " is under a non-linear transform: harden it first (Transforms module).";
+      *problem = Words(QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic",
+                                         "%1 is under a non-linear transform: harden it first (Transforms module)."),
+                       name);
       return false;
     }
     vtkNew<vtkMatrix4x4> to_world;
@@ -158,7 +184,7 @@ bool vtkSlicerCounterwarpLogic::ReadVolume(vtkMRMLScalarVolumeNode *node, cw_con
   switch (scalars->GetDataType()) {
     vtkTemplateMacro(copySamples(static_cast<const VTK_TT *>(scalars->GetVoidPointer(0)), count, volume->data));
     default:
-      *problem = name + " has samples of an unknown type.";
+      *problem = Words(QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "%1 has samples of an unknown type."), name);
       cw_volume_free(context, volume);
       return false;
   }
@@ -187,6 +213,35 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::LoadVolume(const std::string
   if (node)
     scene->RemoveNode(node);
   return nullptr;
+}
+
+std::string vtkSlicerCounterwarpLogic::RegionName(vtkMRMLScalarVolumeNode *atlas, int label) {
+  vtkMRMLDisplayNode *display = atlas ? atlas->GetDisplayNode() : nullptr;
+  vtkMRMLColorNode *colors = display ? display->GetColorNode() : nullptr;
+  const std::string number = std::to_string(label);
+  if (colors && label >= 0 && label < colors->GetNumberOfColors()) {
+    const char *of = colors->GetColorName(label);
+    const std::string name = of ? of : "";
+    const char *none = colors->GetNoName();
+    // Colours that no file named are called by their numbers.
+    if (!name.empty() && name != number && name != "invalid" && name != (none ? none : ""))
+      return name;
+  }
+  vtkMRMLStorageNode *storage = atlas ? atlas->GetStorageNode() : nullptr;
+  std::string file = storage && storage->GetFileName() ? storage->GetFullNameFromFileName() : "";
+  if (file.size() > 3 && file.compare(file.size() - 3, 3, ".gz") == 0)
+    file.resize(file.size() - 3);
+  cw_context *context = nullptr;
+  if (file.empty() || cw_context_create(nullptr, &context) != CW_OK)
+    return std::string();
+  std::string name;
+  cw_label_names names = cw_label_names();
+  if (cw_label_names_read(context, (file + ".txt").c_str(), &names) == CW_OK)
+    if (const char *found = cw_label_names_find(&names, label))
+      name = found;
+  cw_label_names_free(context, &names);
+  cw_context_free(context);
+  return name;
 }
 
 // ---- out ----
@@ -225,11 +280,19 @@ vtkMRMLNode *vtkSlicerCounterwarpLogic::Output(const char *role, const char *nod
   const std::vector<vtkMRMLNode *> found = this->Outputs(role, node_class, scan);
   if (!found.empty())
     return found.front();
-  const std::string name = std::string(scan->GetName() ? scan->GetName() : kModule) + " " + ending;
-  vtkMRMLNode *node = scene->AddNewNodeByClass(node_class, name);
+  const auto made = vtkSmartPointer<vtkMRMLNode>::Take(scene->CreateNodeByClass(node_class));
+  if (!made)
+    return nullptr;
+  // The subject hierarchy asks once, when a node comes, whether it is hidden.
+  const bool passing = std::any_of(kPassing, kPassing + 2, [&](const char *p) { return std::strcmp(p, role) == 0; });
+  made->SetName((std::string(scan->GetName() ? scan->GetName() : kModule) + " " + Words(ending)).c_str());
+  made->SetAttribute(kRole, role);
+  made->SetHideFromEditors(passing);
+  made->SetSaveWithScene(!passing);
+  made->SetUndoEnabled(scan->GetUndoEnabled());  // nodes that refer to each other must agree
+  vtkMRMLNode *node = scene->AddNode(made);
   if (!node)
     return nullptr;
-  node->SetAttribute(kRole, role);
   node->SetNodeReferenceID(kScan, scan->GetID());
   this->Beside(scan, node);
   return node;
@@ -267,7 +330,8 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutVolume(const char *role, 
 }
 
 vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutImage(vtkMRMLScalarVolumeNode *scan, vtkImageData *image) {
-  vtkMRMLScalarVolumeNode *node = this->PutVolume("Image", "simulated", scan, image);
+  vtkMRMLScalarVolumeNode *node =
+      this->PutVolume("Image", QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "simulated"), scan, image);
   vtkMRMLScalarVolumeDisplayNode *like = scan ? scan->GetScalarVolumeDisplayNode() : nullptr;
   if (node && like && node->GetScalarVolumeDisplayNode())
     node->GetScalarVolumeDisplayNode()->SetWindowLevel(like->GetWindow(), like->GetLevel());
@@ -275,12 +339,13 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutImage(vtkMRMLScalarVolume
 }
 
 vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutJacobian(vtkMRMLScalarVolumeNode *scan, vtkImageData *jacobian) {
-  return this->PutVolume("Jacobian", "Jacobian", scan, jacobian);
+  return this->PutVolume("Jacobian", QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "Jacobian"), scan, jacobian);
 }
 
 vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutOverlay(vtkMRMLScalarVolumeNode *scan, vtkImageData *overlay,
                                                                double scale) {
-  vtkMRMLScalarVolumeNode *node = this->PutVolume("Overlay", "volume change (-log J)", scan, overlay);
+  vtkMRMLScalarVolumeNode *node = this->PutVolume(
+      "Overlay", QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "volume change (-log J)"), scan, overlay);
   this->Colour(node, scale);
   return node;
 }
@@ -288,8 +353,10 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutOverlay(vtkMRMLScalarVolu
 vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutSaliency(vtkMRMLScalarVolumeNode *scan, const cw_volume &map,
                                                                 double scale, const std::string &method,
                                                                 const std::string &verdict) {
-  vtkMRMLScalarVolumeNode *node = this->PutVolume(("Saliency." + method).c_str(), ("saliency " + method).c_str(), scan,
-                                                  imageOf(map.grid.size, map.data, 1));
+  vtkMRMLScalarVolumeNode *node =
+      this->PutVolume(("Saliency." + method).c_str(),
+                      (Words(QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "saliency %1"), method)).c_str(), scan,
+                      imageOf(map.grid.size, map.data, 1));
   this->Colour(node, scale);
   if (node) {
     node->SetAttribute("Counterwarp.Method", method.c_str());
@@ -303,15 +370,60 @@ void vtkSlicerCounterwarpLogic::Colour(vtkMRMLScalarVolumeNode *node, double sca
   vtkMRMLScalarVolumeDisplayNode *display = node ? node->GetScalarVolumeDisplayNode() : nullptr;
   if (!display)
     return;
-  display->SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileDivergingBlueRed.txt");
+  if (vtkMRMLColorTableNode *colours = this->Colours())
+    display->SetAndObserveColorNodeID(colours->GetID());
   display->SetWindowLevel(2 * scale, 0);
 }
 
-void vtkSlicerCounterwarpLogic::PutField(vtkMRMLScalarVolumeNode *scan, vtkImageData *field, const cw_grid &grid) {
-  vtkMRMLGridTransformNode *node =
-      vtkMRMLGridTransformNode::SafeDownCast(this->Output("Field", "vtkMRMLGridTransformNode", scan, "displacement"));
-  if (!node)
+vtkMRMLColorTableNode *vtkSlicerCounterwarpLogic::Colours() {
+  vtkMRMLScene *scene = this->GetMRMLScene();
+  if (!scene)
+    return nullptr;
+  auto *node = vtkMRMLColorTableNode::SafeDownCast(scene->GetSingletonNode(kModule, "vtkMRMLColorTableNode"));
+  if (!node) {
+    vtkNew<vtkMRMLColorTableNode> made;
+    made->SetSingletonTag(kModule);
+    made->SetName("CounterwarpChange");
+    made->SetAttribute("Category", "Counterwarp");
+    node = vtkMRMLColorTableNode::SafeDownCast(scene->AddNode(made));
+  }
+  // A scene that was saved without the table's own file has an empty one.
+  const auto colour = [](int i) { return counterwarp::overlay_colour(2.0 * i / (kColours - 1) - 1); };
+  const auto first = colour(0);
+  double there[4] = {0, 0, 0, 0};
+  if (node->GetLookupTable() && node->GetNumberOfColors() == kColours)
+    node->GetLookupTable()->GetTableValue(0, there);
+  if (std::fabs(there[2] - first[2]) < 0.01 && there[3] > 0)
+    return node;
+  const int was = node->StartModify();
+  node->SetType(vtkMRMLColorTableNode::User);
+  node->SetNumberOfColors(kColours);
+  for (int i = 0; i < kColours; i++) {
+    const auto c = colour(i);
+    node->SetColor(i, std::to_string(i).c_str(), c[0], c[1], c[2], c[3] < kFaint ? 0 : 1);
+  }
+  node->SetNamesInitialised(1);
+  node->EndModify(was);
+  return node;
+}
+
+void vtkSlicerCounterwarpLogic::Record(vtkMRMLNode *output, const Origin &origin) {
+  const auto put = [output](const char *name, const std::string &value) {
+    output->SetAttribute(name, value.empty() ? nullptr : value.c_str());
+  };
+  if (!output)
     return;
+  put("Counterwarp.Model", origin.model);
+  put("Counterwarp.Alignment", origin.alignment);
+  put("Counterwarp.Strength", origin.strength);
+}
+
+vtkMRMLGridTransformNode *vtkSlicerCounterwarpLogic::PutField(vtkMRMLScalarVolumeNode *scan, vtkImageData *field,
+                                                              const cw_grid &grid) {
+  vtkMRMLGridTransformNode *node = vtkMRMLGridTransformNode::SafeDownCast(this->Output(
+      "Field", "vtkMRMLGridTransformNode", scan, QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "displacement")));
+  if (!node)
+    return nullptr;
   vtkNew<vtkMatrix4x4> to_ras, directions;
   matrixOf(grid, to_ras);
   double spacing[3];
@@ -323,19 +435,18 @@ void vtkSlicerCounterwarpLogic::PutField(vtkMRMLScalarVolumeNode *scan, vtkImage
   transform->SetGridDirectionMatrix(directions);
   transform->SetDisplacementGridData(field);
   node->SetAndObserveTransformFromParent(transform);
+  return node;
 }
 
 vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutPassing(Passing what, const cw_grid &grid, const float *image,
                                                                vtkMRMLScalarVolumeNode *scan) {
-  vtkMRMLScalarVolumeNode *node = vtkMRMLScalarVolumeNode::SafeDownCast(this->Output(
-      kPassing[what], "vtkMRMLScalarVolumeNode", scan, what == Preview ? "preview" : "model's mean training scan"));
+  vtkMRMLScalarVolumeNode *node = vtkMRMLScalarVolumeNode::SafeDownCast(
+      this->Output(kPassing[what], "vtkMRMLScalarVolumeNode", scan, kPassingNames[what]));
   if (!node)
     return nullptr;
   vtkNew<vtkMatrix4x4> to_ras;
   matrixOf(grid, to_ras);
   const int was = node->StartModify();
-  node->SetSaveWithScene(false);
-  node->SetHideFromEditors(true);
   node->SetIJKToRASMatrix(to_ras);
   node->SetAndObserveImageData(imageOf(grid.size, image, 1));
   if (!node->GetDisplayNode()) {
@@ -353,6 +464,17 @@ vtkMRMLScalarVolumeNode *vtkSlicerCounterwarpLogic::PutPassing(Passing what, con
   return node;
 }
 
+void vtkSlicerCounterwarpLogic::ShowFrom(vtkMRMLScalarVolumeNode *passing, double least, double white) {
+  vtkMRMLScalarVolumeDisplayNode *display = passing ? passing->GetScalarVolumeDisplayNode() : nullptr;
+  if (!display)
+    return;
+  display->SetAutoWindowLevel(0);
+  display->SetWindowLevelMinMax(least, white);
+  display->SetAutoThreshold(0);
+  display->SetThreshold(least, std::numeric_limits<float>::max());
+  display->SetApplyThreshold(1);
+}
+
 void vtkSlicerCounterwarpLogic::RemovePassing(Passing what) {
   vtkMRMLScene *scene = this->GetMRMLScene();
   if (!scene || scene->IsClosing())
@@ -361,16 +483,18 @@ void vtkSlicerCounterwarpLogic::RemovePassing(Passing what) {
     scene->RemoveNode(node);
 }
 
-void vtkSlicerCounterwarpLogic::PutCurve(vtkMRMLScalarVolumeNode *scan, const std::vector<double> &strengths,
-                                         const std::vector<double> &logits) {
-  vtkMRMLTableNode *table =
-      vtkMRMLTableNode::SafeDownCast(this->Output("CurveTable", "vtkMRMLTableNode", scan, "logits"));
-  vtkMRMLPlotSeriesNode *series =
-      vtkMRMLPlotSeriesNode::SafeDownCast(this->Output("CurveSeries", "vtkMRMLPlotSeriesNode", scan, "logit"));
+vtkMRMLTableNode *vtkSlicerCounterwarpLogic::PutCurve(vtkMRMLScalarVolumeNode *scan,
+                                                      const std::vector<double> &strengths,
+                                                      const std::vector<double> &logits) {
+  vtkMRMLTableNode *table = vtkMRMLTableNode::SafeDownCast(
+      this->Output("CurveTable", "vtkMRMLTableNode", scan, QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "logits")));
+  vtkMRMLPlotSeriesNode *series = vtkMRMLPlotSeriesNode::SafeDownCast(this->Output(
+      "CurveSeries", "vtkMRMLPlotSeriesNode", scan, QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "logit")));
   vtkMRMLPlotChartNode *chart = vtkMRMLPlotChartNode::SafeDownCast(
-      this->Output("CurveChart", "vtkMRMLPlotChartNode", scan, "logit against strength"));
+      this->Output("CurveChart", "vtkMRMLPlotChartNode", scan,
+                   QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "logit against strength")));
   if (!table || !series || !chart)
-    return;
+    return nullptr;
   vtkNew<vtkDoubleArray> x, y;
   x->SetName("Strength");
   y->SetName("Logit");
@@ -388,18 +512,23 @@ void vtkSlicerCounterwarpLogic::PutCurve(vtkMRMLScalarVolumeNode *scan, const st
   series->SetPlotType(vtkMRMLPlotSeriesNode::PlotTypeScatter);
   if (!chart->HasPlotSeriesNodeID(series->GetID()))
     chart->AddAndObservePlotSeriesNodeID(series->GetID());
-  chart->SetTitle("Logit of the classifier: above 0 patient, below 0 control");
-  chart->SetXAxisTitle("Strength: below 0 removed, above 0 injected");
-  chart->SetYAxisTitle("Logit");
+  chart->SetTitle(
+      Words(QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "Logit of the classifier: above 0 patient, below 0 control"))
+          .c_str());
+  chart->SetXAxisTitle(
+      Words(QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "Strength: below 0 removed, above 0 injected")).c_str());
+  chart->SetYAxisTitle(Words(QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "Logit")).c_str());
+  return table;
 }
 
-void vtkSlicerCounterwarpLogic::PutRegions(vtkMRMLScalarVolumeNode *scan, const std::vector<Region> &regions) {
+vtkMRMLTableNode *vtkSlicerCounterwarpLogic::PutRegions(vtkMRMLScalarVolumeNode *scan,
+                                                        const std::vector<Region> &regions) {
   if (regions.empty() && this->Outputs("RegionTable", "vtkMRMLTableNode", scan).empty())
-    return;
-  vtkMRMLTableNode *table =
-      vtkMRMLTableNode::SafeDownCast(this->Output("RegionTable", "vtkMRMLTableNode", scan, "regions"));
+    return nullptr;
+  vtkMRMLTableNode *table = vtkMRMLTableNode::SafeDownCast(
+      this->Output("RegionTable", "vtkMRMLTableNode", scan, QT_TRANSLATE_NOOP("vtkSlicerCounterwarpLogic", "regions")));
   if (!table)
-    return;
+    return nullptr;
   vtkNew<vtkStringArray> names;
   vtkNew<vtkIntArray> labels;
   vtkNew<vtkDoubleArray> changes, voxels;
@@ -419,6 +548,7 @@ void vtkSlicerCounterwarpLogic::PutRegions(vtkMRMLScalarVolumeNode *scan, const 
   columns->AddColumn(changes);
   columns->AddColumn(voxels);
   table->SetAndObserveTable(columns);
+  return table;
 }
 
 void vtkSlicerCounterwarpLogic::Show(vtkMRMLScalarVolumeNode *background, vtkMRMLScalarVolumeNode *foreground,
