@@ -57,7 +57,9 @@ void qSlicerCounterwarpHost::setScene(vtkMRMLScene *scene) {
                                       static_cast<unsigned long>(vtkMRMLScene::StartCloseEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::StartImportEvent),
                                       static_cast<unsigned long>(vtkMRMLScene::EndImportEvent),
-                                      static_cast<unsigned long>(vtkMRMLScene::EndRestoreEvent)})
+                                      static_cast<unsigned long>(vtkMRMLScene::EndRestoreEvent),
+                                      static_cast<unsigned long>(vtkMRMLScene::EndUndoEvent),
+                                      static_cast<unsigned long>(vtkMRMLScene::EndRedoEvent)})
       scene->AddObserver(event, callback_);
   emit choicesChanged();
 }
@@ -105,6 +107,12 @@ void qSlicerCounterwarpHost::onEvent(vtkObject *caller, unsigned long event, voi
     case vtkMRMLScene::EndImportEvent:
     case vtkMRMLScene::EndRestoreEvent:
       emit self->sceneLoaded();
+      break;
+    case vtkMRMLScene::EndUndoEvent:
+    case vtkMRMLScene::EndRedoEvent:
+      // Where scans take part in undo, so do their outputs: what was computed may be gone from the scene.
+      if (self->scan_.node && self->scan_.node->GetUndoEnabled())
+        emit self->volumeChanged(QString::fromUtf8(self->scan_.node->GetID()));
       break;
     case vtkMRMLScene::NodeAboutToBeRemovedEvent:
       if (changed && changed->GetID())

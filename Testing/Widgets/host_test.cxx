@@ -1,14 +1,19 @@
 // What the panel says to its user and tells its host when it is stopped half-way, or when volumes change under it.
+#include <algorithm>
+#include <cmath>
+#include <ctime>
 #include <memory>
 #include <QAbstractButton>
 #include <QApplication>
 #include <QComboBox>
+#include <QElapsedTimer>
 #include <QHeaderView>
 #include <QLabel>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QSlider>
+#include <QThread>
 #include <QtTest>
 
 #include "fixture.h"
@@ -132,7 +137,7 @@ class HostTest : public QObject {
     QVERIFY(!table()->isEnabled());
     // Sorted as for the position that they are of: growth comes first.
     QVERIFY(table()->item(0, 1)->text().startsWith('+'));
-    settleAt(0.8);
+    settleAt(0.7);
     QTRY_VERIFY_WITH_TIMEOUT(table()->isEnabled() && table()->item(0, 1)->text().startsWith(QChar(0x2212)), kPatience);
   }
 
@@ -208,11 +213,14 @@ class HostTest : public QObject {
     panel_->chooseAtlas("atlas");
     QTRY_COMPARE_WITH_TIMEOUT(table()->rowCount(), 3, kPatience);
     rest();
-    host_->volumes["atlas"].volume = host_->volumes["scan"].volume;  // other labels
+    const cw_volume &atlas = host_->volumes["atlas"].volume->volume;
+    const std::shared_ptr<qCounterwarpVolume> edited = qCounterwarpVolume::create(atlas.grid);
+    std::replace_copy(atlas.data, atlas.data + cw_grid_samples(&atlas.grid), edited->volume.data, 7.0f, 0.0f);
+    host_->volumes["atlas"].volume = edited;
     emit host_->volumeChanged("atlas");
     QCOMPARE(panel_->atlas(), QString("atlas"));
     QCOMPARE(host_->reads.constLast(), QString("atlas"));
-    QTRY_VERIFY_WITH_TIMEOUT(table()->rowCount() > 3, kPatience);
+    QTRY_COMPARE_WITH_TIMEOUT(table()->rowCount(), 2, kPatience);
     rest();
     emit host_->volumeChanged("scan");  // what was made of it is of another scan
     QVERIFY(panel_->scan().isEmpty());
@@ -276,27 +284,35 @@ class HostTest : public QObject {
     QCOMPARE(table()->horizontalHeader()->sortIndicatorOrder(), Qt::DescendingOrder);
   }
 
-  // A drag never holds up the window: the longest time between two turns of the event loop.
+  // No turn of the event loop takes more than 50 ms of the window's own time (of the processor: a loaded machine is no
+  // fault of the panel's).
   void theWindowIsNotHeldUp() {
 #if defined(__SANITIZE_ADDRESS__)
     QSKIP("Sanitizers slow down everything.");
 #endif
+    const auto used = [] {
+      timespec time;
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+      return 1e3 * time.tv_sec + 1e-6 * time.tv_nsec;
+    };
     start(files_->model());
-    std::vector<qint64> held;
-    QElapsedTimer turn, all;
+    panel_->chooseAtlas("atlas");
+    rest();
+    double most = 0, before = used();
+    int turns = 0;
+    QElapsedTimer all;
     all.start();
-    turn.start();
-    for (int i = 0; all.elapsed() < 1500; i++) {
+    for (int i = 0; all.elapsed() < 1500 || turns < 200; i++) {
       if (i % 4 == 0)
         panel_->setStrength(std::sin(0.05 * i));
       QCoreApplication::processEvents();
-      held.push_back(turn.restart());
+      most = std::max(most, used() - before);
+      before = used();
+      turns++;
       QThread::msleep(1);
     }
-    std::sort(held.begin(), held.end());
-    // A machine that does other things takes the processor away now and then: the share is what must be small.
-    const qint64 most = held[held.size() * 95 / 100];
-    QVERIFY2(most < 50, qPrintable(QStringLiteral("%1 ms in 5 % of the turns").arg(most)));
+    QVERIFY(!host_->previews.isEmpty());
+    QVERIFY2(most < 50, qPrintable(QStringLiteral("%1 ms in one turn").arg(most)));
   }
 };
 

@@ -239,7 +239,7 @@ bool qCounterwarpEngine::onProgress(void *user, const char *stage, double fracti
   if (self->interrupted())
     return false;
   const auto now = std::chrono::steady_clock::now();
-  const QString text = QString::fromUtf8(stage);
+  const QString text = qCounterwarpWords::stage(stage);
   if (text == self->told_stage_ && fraction < 1 && now - self->told_ < std::chrono::milliseconds(30))
     return true;  // the library reports more often than anyone can look
   self->told_stage_ = text;

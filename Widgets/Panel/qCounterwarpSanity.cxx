@@ -10,15 +10,17 @@
 
 namespace {
 
-QString tr(const char *text) {
-  return QCoreApplication::translate("qCounterwarpSanity", text);
-}
+struct Words {
+  Q_DECLARE_TR_FUNCTIONS(qCounterwarpSanity)
+};
 
 qCounterwarpVerdict notChecked(const QString &reason) {
   qCounterwarpVerdict verdict;
-  verdict.text = reason + QLatin1Char(' ') +
-                 tr("To check: counterwarp sanity --model CLASSIFIER.onnx --cohort participants.tsv --out sanity, then "
-                    "choose sanity/sanity.json here.");
+  verdict.text =
+      reason + QLatin1Char(' ') +
+      Words::tr(
+          "To check: counterwarp sanity --model CLASSIFIER.onnx --cohort participants.tsv --out sanity, then "
+          "choose sanity/sanity.json here.");
   return verdict;
 }
 
@@ -32,13 +34,14 @@ qCounterwarpVerdict read(const QJsonObject &item) {
   verdict.text = string(item, "text");
   if (item.value(QLatin1String("failed")).toBool()) {
     verdict.kind = qCounterwarpVerdict::Fails;
-    verdict.text.prepend(tr("Fails its sanity check: the map is not what this classifier sees.") + QLatin1Char(' '));
+    verdict.text.prepend(Words::tr("Fails its sanity check: the map is not what this classifier sees.") +
+                         QLatin1Char(' '));
   } else if (weights == QLatin1String("depends") && output == QLatin1String("depends")) {
     verdict.kind = qCounterwarpVerdict::Depends;
-    verdict.text.prepend(tr("Depends on this classifier.") + QLatin1Char(' '));
+    verdict.text.prepend(Words::tr("Depends on this classifier.") + QLatin1Char(' '));
   } else {
     verdict.kind = qCounterwarpVerdict::Undecided;
-    verdict.text.prepend(tr("Undecided.") + QLatin1Char(' '));
+    verdict.text.prepend(Words::tr("Undecided.") + QLatin1Char(' '));
   }
   return verdict;
 }
@@ -55,20 +58,20 @@ QString qCounterwarpSanity::find(const QString &model_file) {
 
 qCounterwarpVerdict qCounterwarpSanity::verdict(const QString &file, const QString &classifier, const QString &method) {
   if (file.isEmpty())
-    return notChecked(tr("Not checked for this classifier."));
+    return notChecked(Words::tr("Not checked for this classifier."));
   QFile text(file);
   const QString name = QFileInfo(file).fileName();
   if (!text.open(QIODevice::ReadOnly))
-    return notChecked(tr("Not checked for this classifier: %1 cannot be read.").arg(name));
+    return notChecked(Words::tr("Not checked for this classifier: %1 cannot be read.").arg(name));
   const QJsonObject json = QJsonDocument::fromJson(text.readAll()).object();
   const QJsonArray methods = json.value(QLatin1String("methods")).toArray();
   if (methods.isEmpty())
-    return notChecked(tr("Not checked for this classifier: %1 holds no sanity checks.").arg(name));
+    return notChecked(Words::tr("Not checked for this classifier: %1 holds no sanity checks.").arg(name));
   const QString about = string(json, "classifier_fingerprint");
   if (about.isEmpty() || about != classifier)
-    return notChecked(tr("Not checked for this classifier: %1 is about another one.").arg(name));
+    return notChecked(Words::tr("Not checked for this classifier: %1 is about another one.").arg(name));
   for (const QJsonValue &item : methods)
     if (string(item.toObject(), "method") == method)
       return read(item.toObject());
-  return notChecked(tr("This method was not among those checked for this classifier."));
+  return notChecked(Words::tr("This method was not among those checked for this classifier."));
 }

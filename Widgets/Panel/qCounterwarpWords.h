@@ -11,6 +11,8 @@ qCounterwarpModelInfo describe(const cw_model &model, const QString &file);
 QString describe(const cw_affine &alignment);
 // The library's sentence as a sentence: first letter large, full stop.
 QString failure(const char *message);
+// A stage of the library's work, as its progress names it, in the user's language.
+QString stage(const char *name);
 // "5 s", "2 min 10 s".
 QString duration(double seconds);
 
