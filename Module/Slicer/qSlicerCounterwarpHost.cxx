@@ -90,7 +90,7 @@ bool qSlicerCounterwarpHost::Watched::hasMoved() {
 void qSlicerCounterwarpHost::watch(const QString &scan, const QString &atlas) {
   scan_.set(node(scan), callback_);
   atlas_.set(node(atlas), callback_);
-  scale_ = 0;
+  scale_ = counterwarp::change_scale({}, 0);
 }
 
 void qSlicerCounterwarpHost::onEvent(vtkObject *caller, unsigned long event, void *client, void *data) {
@@ -186,7 +186,7 @@ void qSlicerCounterwarpHost::openDemo() {
 
 void qSlicerCounterwarpHost::scanChosen(const QString &id) {
   scan_.set(node(id), callback_);
-  scale_ = 0;
+  scale_ = counterwarp::change_scale({}, 0);
   if (scan_.node)
     logic_->Show(node(id), nullptr, 0);
 }

@@ -79,7 +79,7 @@ class qSlicerCounterwarpHost : public qCounterwarpHost {
   Watched scan_, atlas_;
   vtkNew<vtkCallbackCommand> callback_;
   bool overlay_ = true, preview_ = false;
-  double scale_ = 0;  // |log J| at the ends of the colours
+  double scale_ = 0.1;  // |log J| at the ends of the colours
   qCounterwarpOrigin origin_;
   // Of the chosen scan; gone with it, or with the panel's next run.
   qCounterwarpResultPointer result_;

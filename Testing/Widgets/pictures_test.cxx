@@ -48,6 +48,30 @@ TEST(ChangeScale, IsARoundPercentage) {
   EXPECT_DOUBLE_EQ(change_scale({0.01f}, 0.7), 0.7) << "not under what was needed before";
 }
 
+// The letters at a slice's borders name the ways that its own grid goes, in LPS.
+TEST(Orientation, LettersFollowTheGrid) {
+  cw_grid scan = cw_grid();
+  scan.to_world = cw_affine_identity();
+  scan.to_world.m[0][0] = -1.5;  // a scan that is stored from left to right
+  for (int &size : scan.size)
+    size = 20;
+  const double center[3] = {-5, 5, 5};
+  const char *const letters[3][2] = {{"R", "L"}, {"A", "P"}, {"I", "S"}};
+  for (const Plane plane : {Plane::axial, Plane::coronal, Plane::sagittal}) {
+    const cw_grid slice = slice_grid(scan, plane, center, 64);
+    const PlaneWords words = words_of(plane);
+    for (int axis = 0; axis < 2; axis++) {  // to the right, and down
+      int most = 0;
+      for (int r = 1; r < 3; r++)
+        if (std::abs(slice.to_world.m[r][axis]) > std::abs(slice.to_world.m[most][axis]))
+          most = r;
+      const bool up = slice.to_world.m[most][axis] > 0;
+      EXPECT_STREQ(axis ? words.bottom : words.right, letters[most][up]) << words.name;
+      EXPECT_STREQ(axis ? words.top : words.left, letters[most][!up]) << words.name;
+    }
+  }
+}
+
 TEST(Checkered, LeavesEveryOtherCubeOut) {
   cw_grid grid = cw_grid();
   grid.size[0] = 8;

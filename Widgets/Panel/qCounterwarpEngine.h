@@ -83,6 +83,7 @@ class qCounterwarpEngine : public QObject {
   };
   struct Held;  // the thread's own: context, model, prepared scan, last result
 
+  cw_context *openContext();
   void run();
   void work(Held &held, Wishes &now);
   bool next(Wishes &now);

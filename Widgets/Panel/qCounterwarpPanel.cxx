@@ -4,7 +4,6 @@
 #include <cmath>
 #include <QFileDialog>
 #include <QFileInfo>
-#include <QShortcut>
 #include <QSignalBlocker>
 
 #include "qCounterwarpAlign.h"
@@ -39,95 +38,6 @@ qCounterwarpPanel::qCounterwarpPanel(QWidget *parent)
   showVerdict();
   refreshChoices();
   enable();
-}
-
-void qCounterwarpPanel::connectEngine() {
-  using Engine = qCounterwarpEngine;
-  using Panel = qCounterwarpPanel;
-  connect(engine_, &Engine::modelRead, this, &Panel::onModelRead);
-  connect(engine_, &Engine::aligned, this, &Panel::onAligned);
-  connect(engine_, &Engine::prepared, this, &Panel::onPrepared);
-  connect(engine_, &Engine::previewReady, this, &Panel::onPreview);
-  connect(engine_, &Engine::curveReady, this, &Panel::onCurve);
-  connect(engine_, &Engine::resultReady, this, &Panel::onResult);
-  connect(engine_, &Engine::regionsReady, this, &Panel::onRegions);
-  connect(engine_, &Engine::saliencyReady, this, &Panel::onSaliency);
-  connect(engine_, &Engine::failed, this, &Panel::onFailed);
-  connect(engine_, &Engine::cancelled, this, &Panel::onCancelled);
-  connect(engine_, &Engine::busyChanged, this, &Panel::onBusy);
-  connect(engine_, &Engine::progressed, this, &Panel::onProgress);
-  connect(engine_, &Engine::warned, this, [this](const QString &sentence) { messages_->warn(sentence); });
-}
-
-void qCounterwarpPanel::connectChoices() {
-  const auto activated = static_cast<void (QComboBox::*)(int)>(&QComboBox::activated);
-  const auto chosen = [&](QComboBox *box, void (qCounterwarpPanel::*choose)(const QString &)) {
-    connect(box, activated, this, [this, box, choose](int index) { (this->*choose)(box->itemData(index).toString()); });
-  };
-  chosen(ui_->volumeBox, &qCounterwarpPanel::chooseScan);
-  chosen(ui_->modelBox, &qCounterwarpPanel::chooseModel);
-  chosen(ui_->atlasBox, &qCounterwarpPanel::chooseAtlas);
-  chosen(ui_->methodBox, &qCounterwarpPanel::chooseMethod);
-  connect(ui_->modelButton, &QPushButton::clicked, this, &qCounterwarpPanel::browse);
-  connect(ui_->sanityButton, &QPushButton::clicked, this, [this] {
-    const QString file = QFileDialog::getOpenFileName(this, tr("Choose sanity checks"), QFileInfo(model_).path(),
-                                                      tr("Sanity checks (sanity.json *.json);;All files (*)"));
-    if (!file.isEmpty())
-      chooseSanity(file);
-  });
-  connect(ui_->alignButton, &QPushButton::clicked, this, &qCounterwarpPanel::align);
-  connect(ui_->alignCheck, &QCheckBox::clicked, this, [this] {
-    emit settingsChanged();
-    apply();
-  });
-  connect(ui_->boardCheck, &QCheckBox::toggled, this, [this] {
-    showBoard();
-    emit settingsChanged();
-  });
-  connect(ui_->atlasCheck, &QCheckBox::clicked, this, [this] {
-    passAtlas();
-    emit settingsChanged();
-  });
-  connect(ui_->applyButton, &QPushButton::clicked, this, &qCounterwarpPanel::apply);
-  connect(ui_->cancelButton, &QPushButton::clicked, this, &qCounterwarpPanel::cancel);
-  // A button's own shortcut would wait for its animation.
-  auto *escape = new QShortcut(QKeySequence(Qt::Key_Escape), this);
-  escape->setContext(Qt::WidgetWithChildrenShortcut);
-  connect(escape, &QShortcut::activated, this, &qCounterwarpPanel::cancel);
-  connect(ui_->demoButton, &QPushButton::clicked, this, [this] {
-    if (host_)
-      host_->openDemo();
-  });
-}
-
-void qCounterwarpPanel::connectSlider() {
-  connect(ui_->strengthSlider, &QSlider::valueChanged, ui_->strengthSpin, &QSpinBox::setValue);
-  connect(ui_->strengthSpin, static_cast<void (QSpinBox::*)(int)>(&QSpinBox::valueChanged), ui_->strengthSlider,
-          &QSlider::setValue);
-  connect(ui_->strengthSlider, &QSlider::valueChanged, this, [this] { move(false); });
-  connect(ui_->strengthSlider, &QSlider::sliderReleased, this, [this] { move(true); });
-  connect(&settle_, &QTimer::timeout, this, [this] { move(true); });
-  connect(ui_->removeButton, &QPushButton::clicked, this, [this] { setStrength(-1); });
-  connect(ui_->originalButton, &QPushButton::clicked, this, [this] { setStrength(0); });
-  connect(ui_->injectButton, &QPushButton::clicked, this, [this] { setStrength(1); });
-  connect(ui_->curve, &qCounterwarpCurve::pointed, this, [this](double strength, bool final) {
-    setStrength(strength);
-    if (final)
-      move(true);
-  });
-}
-
-void qCounterwarpPanel::connectOutputs() {
-  for (QCheckBox *check : {ui_->volumeCheck, ui_->fieldCheck, ui_->jacobianCheck})
-    connect(check, &QCheckBox::toggled, this, [this] {
-      giveResult();
-      emit settingsChanged();
-    });
-  connect(ui_->overlayCheck, &QCheckBox::toggled, this, [this](bool on) {
-    if (host_)
-      host_->showOverlay(on);
-    emit settingsChanged();
-  });
 }
 
 qCounterwarpPanel::~qCounterwarpPanel() = default;
@@ -345,13 +255,6 @@ void qCounterwarpPanel::setAlignment(const qCounterwarpAlignment &alignment) {
   enable();
 }
 
-void qCounterwarpPanel::onAligned(const qCounterwarpAlignment &alignment) {
-  setAlignment(alignment);
-  ui_->boardCheck->setChecked(true);  // nobody should trust it unseen
-  emit settingsChanged();
-  apply();
-}
-
 void qCounterwarpPanel::showBoard() {
   if (!host_)
     return;
@@ -399,16 +302,6 @@ void qCounterwarpPanel::showVerdict() {
   Messages::write(ui_->verdictLabel, kinds[verdict.kind], verdict.text);
 }
 
-void qCounterwarpPanel::onSaliency(const qCounterwarpSaliencyPointer &saliency) {
-  if (saliency->method != method_)  // another one was chosen while this one was on its way
-    return;
-  saliency_ = saliency;
-  if (!saliency->problem.isEmpty())
-    messages_->warn(saliency->problem);
-  if (host_)
-    host_->showSaliency(scan_, saliency, qCounterwarpSanity::verdict(sanity_, info_.classifier, saliency->method));
-}
-
 // A scan whose name says that its subject was trained on explains less than it seems to.
 void qCounterwarpPanel::showTrainedOn(const QString &scan_name) {
   const QString participant = scan_name.section(QLatin1Char('_'), 0, 0).section(QLatin1Char('.'), 0, 0);
@@ -445,59 +338,6 @@ void qCounterwarpPanel::replace(QLayout *layout, QWidget *box, QWidget *chooser,
   label->setBuddy(keyboard);
 }
 
-QVariantMap qCounterwarpPanel::settings() const {
-  QVariantMap map;
-  map[QStringLiteral("scan")] = scan_;
-  map[QStringLiteral("model")] = model_;
-  map[QStringLiteral("atlas")] = atlas_;
-  map[QStringLiteral("strength")] = strength();
-  map[QStringLiteral("volume")] = ui_->volumeCheck->isChecked();
-  map[QStringLiteral("field")] = ui_->fieldCheck->isChecked();
-  map[QStringLiteral("jacobian")] = ui_->jacobianCheck->isChecked();
-  map[QStringLiteral("overlay")] = ui_->overlayCheck->isChecked();
-  map[QStringLiteral("board")] = ui_->boardCheck->isChecked();
-  map[QStringLiteral("method")] = method_;
-  map[QStringLiteral("sanity")] = sanity_;
-  map[QStringLiteral("atlasOfModel")] = ui_->atlasCheck->isChecked();
-  map[QStringLiteral("useAlignment")] = ui_->alignCheck->isChecked();
-  QVariantList numbers;
-  for (int i = 0; alignment_ && i < 12; i++)
-    numbers << alignment_->m[i / 4][i % 4];
-  map[QStringLiteral("alignment")] = numbers;
-  return map;
-}
-
-void qCounterwarpPanel::setSettings(const QVariantMap &map) {
-  const QSignalBlocker blocker(this);
-  engine_->cancel();
-  letGo();
-  say(qCounterwarpMessages::Info, QString());
-  known_ = reading_ = false;
-  info_ = qCounterwarpModelInfo();
-  scan_ = map.value(QStringLiteral("scan")).toString();
-  model_ = map.value(QStringLiteral("model")).toString();
-  if (!model_.isEmpty())
-    more_models_ << qMakePair(model_, QFileInfo(model_).fileName());
-  ui_->volumeCheck->setChecked(map.value(QStringLiteral("volume"), true).toBool());
-  ui_->fieldCheck->setChecked(map.value(QStringLiteral("field"), true).toBool());
-  ui_->jacobianCheck->setChecked(map.value(QStringLiteral("jacobian"), true).toBool());
-  ui_->overlayCheck->setChecked(map.value(QStringLiteral("overlay"), true).toBool());
-  ui_->boardCheck->setChecked(map.value(QStringLiteral("board")).toBool());
-  ui_->strengthSlider->setValue(qRound(100 * map.value(QStringLiteral("strength")).toDouble()));
-  ui_->expectsLabel->setText(model_.isEmpty() ? tr("Choose a model to see what it expects.")
-                                              : tr("Apply reads the model and prepares the scan."));
-  const QVariantList numbers = map.value(QStringLiteral("alignment")).toList();
-  cw_affine kept = cw_affine();
-  for (int i = 0; i < 12 && numbers.size() == 12; i++)
-    kept.m[i / 4][i % 4] = numbers[i].toDouble();
-  setAlignment(numbers.size() == 12 ? std::make_shared<const cw_affine>(kept) : nullptr);
-  ui_->alignCheck->setChecked(alignment_ && map.value(QStringLiteral("useAlignment"), true).toBool());
-  ui_->atlasCheck->setChecked(map.value(QStringLiteral("atlasOfModel")).toBool());
-  sanity_ = map.value(QStringLiteral("sanity")).toString();
-  chooseMethod(map.value(QStringLiteral("method")).toString());
-  chooseAtlas(map.value(QStringLiteral("atlas")).toString());
-}
-
 // ---- the slider ----
 
 void qCounterwarpPanel::setStrength(double strength) {
@@ -517,150 +357,6 @@ void qCounterwarpPanel::move(bool settle) {
   }
   if (settle || !prepared_)
     emit settingsChanged();
-}
-
-void qCounterwarpPanel::showLogit(double logit) {
-  const QString side = logit > 0 ? tr("patient") : tr("control");
-  QString text = tr("Logit %1: the classifier says <b>%2</b>.").arg(qCounterwarpSignedNumber(logit, 2), side);
-  if (has_original_)
-    text += tr(" Original: %1.").arg(qCounterwarpSignedNumber(original_, 2));
-  ui_->logitLabel->setText(text);
-}
-
-// ---- what the engine tells ----
-
-void qCounterwarpPanel::onModelRead(const qCounterwarpModelInfo &info) {
-  if (!reading_ || info.file != model_)
-    return;
-  known_ = true;
-  reading_ = false;
-  info_ = info;
-  ui_->expectsLabel->setText(info.expects);
-  ui_->expectsLabel->setToolTip(info.record);
-  refreshChoices();
-  showVerdict();
-  apply();
-}
-
-void qCounterwarpPanel::onPrepared() {
-  prepared_ = true;
-  enable();
-  showBoard();
-  engine_->show(strength(), false);
-  engine_->show(strength(), true);
-}
-
-void qCounterwarpPanel::onPreview(const qCounterwarpPreviewPointer &preview) {
-  shown_strength_ = preview->strength;
-  shown_logit_ = preview->logit;
-  ui_->curve->setPosition(strength(), strength() == shown_strength_ ? shown_logit_ : std::nan(""));
-  showLogit(preview->logit);
-  ui_->regionTable->setEnabled(false);  // of an earlier position, until full resolution comes
-  if (host_)
-    host_->showPreview(scan_, preview);
-}
-
-void qCounterwarpPanel::onCurve(const QVector<double> &strengths, const QVector<double> &logits) {
-  original_ = logits[logits.size() / 2];
-  has_original_ = true;
-  ui_->curve->setCurve(strengths, logits);
-  if (host_)
-    host_->showCurve(scan_, strengths, logits);
-}
-
-void qCounterwarpPanel::onResult(const qCounterwarpResultPointer &result) {
-  result_ = result;
-  showLogit(result->simulation.logit_after);
-  if (result->simulation.folded)
-    messages_->sayOfPosition(qCounterwarpMessages::Warning, tr("The field folds in %n voxel(s) here (J not above 0).",
-                                                               "", static_cast<int>(result->simulation.folded)));
-  giveResult();
-}
-
-// Not where the slider has left it: after a cancellation, what the host has stays as it is.
-void qCounterwarpPanel::giveResult() {
-  if (!host_ || !prepared_ || !result_ || result_->strength != strength())
-    return;
-  qCounterwarpOutputs outputs;
-  outputs.volume = ui_->volumeCheck->isChecked();
-  outputs.field = ui_->fieldCheck->isChecked();
-  outputs.jacobian = ui_->jacobianCheck->isChecked();
-  host_->showResult(scan_, result_, outputs);
-}
-
-void qCounterwarpPanel::onRegions(const QVector<qCounterwarpRegion> &regions, double strength) {
-  ui_->regionTable->setRegions(regions, strength, [this](int label) {
-    return host_ ? host_->regionName(atlas_, label) : QString::number(label);
-  });
-  ui_->regionTable->setEnabled(strength == this->strength());
-  if (host_)
-    host_->showRegions(scan_, atlas_, regions);
-}
-
-void qCounterwarpPanel::onFailed(const QString &sentence) {
-  reading_ = false;
-  if (!known_)
-    ui_->expectsLabel->setText(tr("This file is no model that the panel can use."));
-  if (prepared_)
-    messages_->sayOfPosition(qCounterwarpMessages::Error, sentence);
-  else
-    say(qCounterwarpMessages::Error, sentence);
-}
-
-void qCounterwarpPanel::onCancelled() {
-  reading_ = false;
-  if (!known_ && !model_.isEmpty())
-    ui_->expectsLabel->setText(tr("Apply reads the model again."));
-  if (prepared_)
-    messages_->sayOfPosition(qCounterwarpMessages::Info, tr("Cancelled. Move the slider, or press Apply, to go on."));
-  else
-    say(qCounterwarpMessages::Info, tr("Cancelled. Press Apply to start again."));
-  enable();
-}
-
-void qCounterwarpPanel::onBusy(bool) {
-  ui_->progressBar->setValue(0);
-  ui_->progressBar->setFormat(QString());
-  stage_.clear();
-  enable();
-}
-
-void qCounterwarpPanel::onProgress(const QString &stage, double fraction) {
-  if (stage != stage_) {
-    stage_ = stage;
-    stage_time_.start();
-  }
-  ui_->progressBar->setValue(qRound(1000 * fraction));
-  const double spent = stage_time_.elapsed() / 1000.0;
-  QString text = stage;
-  if (spent > 1 && fraction > 0.02 && fraction < 1)
-    text += tr(", %1 left").arg(qCounterwarpWords::duration(spent * (1 - fraction) / fraction));
-  ui_->progressBar->setFormat(text);
-}
-
-void qCounterwarpPanel::onVolumeRemoved(const QString &id) {
-  if (id == atlas_) {
-    chooseAtlas(QString());
-    say(qCounterwarpMessages::Info, tr("The atlas was removed."));
-  }
-  if (id == scan_) {
-    letGo();
-    scan_.clear();
-    setAlignment(nullptr);
-    if (host_)
-      host_->scanChosen(QString());
-    say(qCounterwarpMessages::Error,
-        tr("The volume was removed or changed while it was in use. Choose a volume to go on."));
-    emit settingsChanged();
-  }
-  refreshChoices();
-}
-
-void qCounterwarpPanel::onVolumeChanged(const QString &id) {
-  if (id == scan_)
-    onVolumeRemoved(id);
-  else if (id == atlas_)
-    passAtlas();
 }
 
 // ---- the look ----
