@@ -113,7 +113,7 @@ node.SetParameter("Settings", settings)
 scene.SetSaveToXMLString(1)
 scene.Commit()
 again = slicer.vtkMRMLScene()
-other = again.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "another")  # whose identifier is the same: references are mended
+other = again.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "another")  # its identifier is the same: references are mended
 again.SetLoadFromXMLString(1)
 again.SetSceneXMLString(scene.GetSceneXMLString())
 again.Import()
