@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""From cohort to verdict for classifiers that no warp explains, and for one that a warp does: spheres whose patients are
-darker on one side and of the same shape, spheres with groups drawn by lot, and spheres that differ in size.
+"""From cohort to verdict for classifiers that no warp explains, and for one that reads shape: spheres whose patients are
+darker on one side and of the same shape, spheres with groups drawn by lot, and spheres that differ in size.  The
+simulators are trained for seconds only: that of the last may fail, but must not be said to be the classifier's fault.
 
 usage: says_no.py COUNTERWARP          (needs numpy and nibabel)
 """
@@ -84,7 +85,7 @@ def main(work):
     table_of(folders["darker"], darker)
 
     size = verdict(folders["size"])
-    expect(size["verdict"] != "does not explain", "shape to be explained, or left open: " + size["sentence"])
+    expect(not size["sentence"].startswith("Warping does not explain"), "shape to be seen: " + size["sentence"])
     by_lot = verdict(folders["lot"])
     expect(by_lot["verdict"] == "does not explain" and "no better than chance" in by_lot["sentence"],
            "groups by lot to be no finding: " + by_lot["sentence"])

@@ -223,7 +223,7 @@ cw_model sample_for_import(cw_context *context, const std::string &path, const s
     simulator = small_simulator(context, size);
   }
   randomise(simulator, seed);
-  check(context, cw_simulator_join(context, simulator, classifier.graph, model.field, &model.graph));
+  check(context, cw_simulator_join(context, simulator, classifier.graph, nullptr, model.field, &model.graph));
   cw_graph_free(context, simulator);
   cw_model_free(context, &classifier);
   describe(context, &model);
