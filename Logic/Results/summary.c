@@ -60,7 +60,7 @@ cw_summary cw_summarize(const double *values, int count) {
   return summary;
 }
 
-cw_summary cw_balanced_proportion(int successes_a, int count_a, int successes_b, int count_b) {
+cw_summary cw_balanced_proportion(double successes_a, int count_a, double successes_b, int count_b) {
   const cw_summary a = cw_proportion(successes_a, count_a), b = cw_proportion(successes_b, count_b);
   cw_summary summary = {a.count + b.count, 0.5 * (a.mean + b.mean), NAN, NAN, NAN};
   summary.low = summary.mean - 0.5 * hypot(a.mean - a.low, b.mean - b.low);
@@ -96,7 +96,7 @@ cw_summary cw_ratio_of_means(const double *numerator, const double *denominator,
   return summary;
 }
 
-cw_summary cw_proportion(int successes, int count) {
+cw_summary cw_proportion(double successes, int count) {
   cw_summary summary = {count > 0 ? count : 0, NAN, NAN, NAN, NAN};
   if (count < 1)
     return summary;

@@ -15,6 +15,8 @@ static double median(float *values, int count) {
   return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
 }
 
+enum { MEDIAN_OF = 3 }; /* scans of each group kept back, at least, for their median to count */
+
 /* Logits of some scans, by group. */
 typedef struct logits {
   float *of[2];
@@ -70,11 +72,12 @@ cw_status cw_choose_margin(cw_context *context, const cw_margin_request *r, cw_m
   CW_TRY(classify(context, r, r->split->validation, r->split->validation_count, &kept_back));
   if (!isfinite(learned.margin.distance) || !isfinite(kept_back.margin.distance) || !isfinite(learned.spread))
     return cw_fail(context, CW_ERROR_NUMERIC, "training a simulator: the classifier's logits are not finite");
-  const bool both = kept_back.count[0] && kept_back.count[1];
-  const logits *l = both && kept_back.margin.distance < learned.margin.distance ? &kept_back : &learned;
+  const bool enough = kept_back.count[0] >= MEDIAN_OF && kept_back.count[1] >= MEDIAN_OF;
+  const logits *l = enough && kept_back.margin.distance < learned.margin.distance ? &kept_back : &learned;
+  const double spread = enough ? fmax(learned.spread, kept_back.spread) : learned.spread;
   *margin = l->margin;
-  if (margin->distance < l->spread) /* the groups overlap: neither median is a goal */
-    *margin = (cw_margin){l->spread, {-INFINITY, INFINITY}};
+  if (margin->distance < spread) /* the groups overlap: neither median is a goal */
+    *margin = (cw_margin){spread, {-INFINITY, INFINITY}};
   if (given > 0)
     margin->distance = given;
   if (!(margin->distance > 0))

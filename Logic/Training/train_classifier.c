@@ -4,8 +4,9 @@
 #include "Training/training_internal.h"
 
 enum { STATISTICS_BATCHES = 8, EVALUATION_BATCH = 16 };
-/* Mean losses: a coin's is ln 2; above the other, nothing is learned yet that holds for scans kept back. */
-static const double COIN = 0.6931472, CHANCE = 0.6;
+/* Mean losses: a coin's is ln 2; while that of the scans kept back is above the second, the schedule waits; above the
+ * third, the weights may be drawn anew. */
+static const double COIN = 0.6931472, CHANCE = 0.6, HOPELESS = 0.67;
 /* What the trainer's state holds besides: the last loss of the scans kept back, steps that were waited since the
  * weights were drawn, and how often they were drawn anew. */
 enum { LAST_LOSS, WAITED_HERE, DRAWN };
@@ -171,8 +172,9 @@ static cw_status train_step(run *r, double *loss) {
  * for it: some never leave it. */
 static cw_status draw_again(run *r) {
   cw_trainer *t = &r->trainer;
-  if (!r->options->wait || r->options->start || t->extra[LAST_LOSS] <= CHANCE ||
-      t->extra[WAITED_HERE] < 0.25 * r->options->wait || t->step > r->options->wait)
+  if (!r->options->wait || r->options->start || t->extra[LAST_LOSS] <= HOPELESS ||
+      position(r) != cw_one_cycle_top(r->options->steps) || t->extra[WAITED_HERE] < 0.25 * r->options->wait ||
+      t->step > r->options->wait)
     return CW_OK;
   cw_graph *fresh;
   t->extra[DRAWN]++;
@@ -182,7 +184,8 @@ static cw_status draw_again(run *r) {
   cw_graph_free(r->context, fresh);
   memset(t->first, 0, t->values * sizeof *t->first);
   memset(t->second, 0, t->values * sizeof *t->second);
-  t->waited = t->step;
+  t->waited = t->begun = t->step;
+  t->stale = 0;
   t->extra[WAITED_HERE] = 0;
   cw_warn(r->context, "the classifier is still at chance after %d steps; it begins again from other weights.", t->step);
   return status;
@@ -202,6 +205,10 @@ static cw_status loop(run *r) {
     CW_TRY(evaluate(r, &held_out, &accuracy));
     cw_trainer_evaluated(&r->trainer, held_out, &stop);
     r->trainer.extra[LAST_LOSS] = held_out;
+    if (r->options->wait && held_out > CHANCE && position(r) <= cw_one_cycle_top(steps)) {
+      r->trainer.stale = 0; /* patience begins when the schedule goes on */
+      stop = false;
+    }
     CW_TRY(
         cw_trainer_log(r->context, &r->trainer, "%d\t%.6g\t%.6g\t%.4f\n", r->trainer.step, loss, held_out, accuracy));
     CW_TRY(draw_again(r));

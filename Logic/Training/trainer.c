@@ -10,7 +10,7 @@
 #include "Tensor/file.h"
 #include "Training/training_internal.h"
 
-static const char magic[16] = "counterwarp ck 2";
+static const char magic[16] = "counterwarp ck 3";
 
 enum { LOOKED_AT = 4096 }; /* voxels of each scan that tell data sets apart, spread evenly */
 
@@ -18,7 +18,7 @@ typedef struct checkpoint {
   char magic[16];
   uint64_t fingerprint, values, curve_length;
   double best_loss, extra[16];
-  int32_t step, best_step, stale, waited;
+  int32_t step, best_step, stale, waited, begun, reserved;
 } checkpoint;
 
 uint64_t cw_fingerprint_graph(uint64_t hash, const cw_graph *graph) {
@@ -118,7 +118,7 @@ CW_CLONES static void adam_part(size_t count, const float *g, float decay, float
 }
 
 void cw_trainer_adam(cw_trainer *t, const cw_plan *plan, const cw_value *map, double learning_rate, int threads) {
-  const double count = t->step + 1;
+  const double count = t->step - t->begun + 1;
   const float first_scale = (float)(1 / (1 - pow(0.9, count))), second_scale = (float)(1 / (1 - pow(0.999, count)));
   size_t at = 0;
   for (int v = 0; v < cw_graph_value_count(t->graph); v++) {
@@ -193,8 +193,8 @@ static size_t state_bytes(const cw_trainer *t) {
 
 static void put_state(const cw_trainer *t, uint8_t *at) {
   const size_t block = t->values * sizeof(float);
-  checkpoint head = {{0}, t->fingerprint, t->values,    t->curve_length, t->best_loss,
-                     {0}, t->step,        t->best_step, t->stale,        t->waited};
+  checkpoint head = {{0},     t->fingerprint, t->values, t->curve_length, t->best_loss, {0},
+                     t->step, t->best_step,   t->stale,  t->waited,       t->begun,     0};
   memcpy(head.magic, magic, sizeof magic);
   memcpy(head.extra, t->extra, sizeof head.extra);
   memcpy(at, &head, sizeof head);
@@ -239,7 +239,8 @@ static cw_status take_state(cw_context *context, cw_trainer *t, const uint8_t *b
                    "resuming",
                    path);
   const size_t block = t->values * sizeof(float), fixed = sizeof head + 4 * block;
-  if (count < fixed || head.curve_length > count - fixed || head.step < 0 || head.waited < 0 || head.waited > head.step)
+  if (count < fixed || head.curve_length > count - fixed || head.step < 0 || head.waited < 0 ||
+      head.waited > head.step || head.begun < 0 || head.begun > head.step)
     return cw_fail(context, CW_ERROR_FORMAT, "checkpoint '%s': %zu bytes do not match its head", path, count);
   char *curve = cw_allocate(context, head.curve_length + 1, 1);
   if (!curve)
@@ -260,6 +261,7 @@ static cw_status take_state(cw_context *context, cw_trainer *t, const uint8_t *b
   t->best_step = head.best_step;
   t->stale = head.stale;
   t->waited = head.waited;
+  t->begun = head.begun;
   memcpy(t->extra, head.extra, sizeof t->extra);
   *used = fixed + head.curve_length;
   return CW_OK;
@@ -327,7 +329,7 @@ cw_status cw_map_values(cw_context *context, const cw_graph *network, const cw_g
 
 static cw_status cancelled(cw_context *context, const cw_trainer *t, const char *stage, cw_status status,
                            const char *saved) {
-  return cw_fail(context, status, "%s: cancelled after %d of %d steps%s", stage, t->step, t->options->steps,
+  return cw_fail(context, status, "%s: cancelled after %d of %d steps%s", stage, t->step - t->waited, t->options->steps,
                  t->options->checkpoint ? saved : "");
 }
 

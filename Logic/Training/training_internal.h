@@ -43,10 +43,10 @@ typedef struct cw_margin_request {
 } cw_margin_request;
 
 /* The groups' median logits and their distance, unless that is given (margin->distance above 0): a scan moved so far
- * looks like a typical member of the other group.  Of training scans or of scans kept back (where those hold both
- * groups), whichever is less: on scans that it has learned, a classifier's logits are inflated.  Where the groups
- * overlap, so that the distance is below the logits' standard deviation inside the groups, it is that deviation, and no
- * median is a goal.  CW_ERROR_NUMERIC for logits that are not finite, CW_ERROR_ARGUMENT where they do not differ. */
+ * looks like a typical member of the other group.  Of training scans or of scans kept back (where those are three or
+ * more of each group), whichever is less: on scans that it has learned, a classifier's logits are inflated.  Where the groups
+ * overlap, so that the distance is below the logits' standard deviation inside the groups (of either set), it is that
+ * deviation, and no median is a goal.  CW_ERROR_NUMERIC for logits that are not finite, CW_ERROR_ARGUMENT where they do not differ. */
 cw_status cw_choose_margin(cw_context *context, const cw_margin_request *request, cw_margin *margin);
 
 /* The direction for scan n of a plan's batch: 1 (inject) where the classifiers, each in units of its margin, together
@@ -85,6 +85,7 @@ typedef struct cw_trainer {
   double best_loss;
   int step, best_step, stale; /* steps done; evaluations since the best one */
   int waited;                 /* of the steps done, those for which the schedule stood still */
+  int begun;                  /* step at which the weights were drawn */
   double extra[16];           /* the trainer's own state, such as multipliers */
   uint64_t fingerprint;       /* of the run: options and data; a checkpoint of another run is refused */
   char *curve;                /* text of the learning curves so far */

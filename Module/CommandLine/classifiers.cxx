@@ -4,6 +4,7 @@
 
 #include "counterwarp/networks.h"
 #include "scans.h"
+#include "verdict.h"
 
 namespace program {
 
@@ -41,21 +42,19 @@ void choose_judges(Context &context, const cw_table &table, const Division &divi
   }
 }
 
-cw_summary judged_accuracy(Context &context, const Classifiers &classifiers, const cw_dataset &dataset,
-                           const std::vector<int> &rows) {
-  int count[2] = {0, 0}, right[2] = {0, 0};
-  for (const int row : rows) {
-    const float *input = dataset.samples + row * cw_grid_samples(&dataset.preprocessing.grid);
-    double sum = 0;
-    for (const int judge : classifiers.judges) {
+bool any_better_than_chance(Context &context, const Classifiers &classifiers, const cw_dataset &dataset,
+                            const std::vector<int> &rows) {
+  return std::any_of(classifiers.judges.begin(), classifiers.judges.end(), [&](int judge) {
+    int count[2] = {0, 0}, right[2] = {0, 0};
+    for (const int row : rows) {
       float logit;
+      const float *input = dataset.samples + row * cw_grid_samples(&dataset.preprocessing.grid);
       context.check(cw_model_logits(context, classifiers.models[judge].get(), input, 1, &logit));
-      sum += logit;
+      count[dataset.label[row]]++;
+      right[dataset.label[row]] += dataset.label[row] ? logit > 0 : logit <= 0;
     }
-    count[dataset.label[row]]++;
-    right[dataset.label[row]] += dataset.label[row] ? sum > 0 : sum <= 0;
-  }
-  return cw_balanced_proportion(right[0], count[0], right[1], count[1]);
+    return !no_better_than_chance(cw_balanced_proportion(right[0], count[0], right[1], count[1]));
+  });
 }
 
 std::vector<double> join(Context &context, const cw_graph *simulator, const Classifiers &classifiers,

@@ -32,9 +32,9 @@ void read_classifiers(Context &context, const std::vector<std::string> &files, C
 // them; by all where there is none such.
 void choose_judges(Context &context, const cw_table &table, const Division &division, Classifiers &classifiers);
 
-// How well the judges' mean logit tells held-out scans apart: balanced accuracy.
-cw_summary judged_accuracy(Context &context, const Classifiers &classifiers, const cw_dataset &dataset,
-                           const std::vector<int> &rows);
+// Whether one of the judges tells held-out scans apart better than chance.
+bool any_better_than_chance(Context &context, const Classifiers &classifiers, const cw_dataset &dataset,
+                            const std::vector<int> &rows);
 
 // The file's graph, its logit that of the judges, who count alike; returns their shares.
 std::vector<double> join(Context &context, const cw_graph *simulator, const Classifiers &classifiers,

@@ -67,7 +67,7 @@ struct ClassifierRequest : TrainingRequest {
   int size = 0;  // 0: from the first scan
   bool flip = false;
   std::optional<int> wait;  // without it: the default, or none where the steps are given
-  std::string start;  // model whose parameters training starts from
+  std::string start;        // model whose parameters training starts from
   double erase = 0;
   std::string normalization = "percentile";
   double percentile = 99.5;

@@ -241,6 +241,9 @@ std::string classes_text(const Manifest &manifest, const cw_output_choice &choic
   std::string order, below = "not " + names[positive];
   for (const std::string &name : names)
     order += (order.empty() ? "" : ", ") + name;
+  // A named output may hold one number (of the last class) or one for each class: not known here.
+  if (!outputs && choice.alone && choice.positive == 0 && count == 2)
+    return "logit of the network's output 0; order in the network: " + order + asked;
   if (negative < count)
     below = names[negative];
   else if (count == 2 && !choice.alone)

@@ -71,8 +71,8 @@ std::vector<Figure> figures_of(const Json &t, const Json &second, const Json &st
                   "What is left of the change after the other direction has undone it, relative to the scan."});
   list.push_back({"composition_error_mm", composition, judge(composition.mean <= 0.5),
                   "Two warps of 0.4 and 0.6 of the strength against the whole one: near 0 where doses add up."});
-  const int folded = t.value("folded_scans", 0), n = t.value("scans", 0);
-  list.push_back({"folded_scans", cw_proportion(folded, n), judge(folded == 0),
+  const cw_summary folded = share_in(t, "folded");
+  list.push_back({"folded_scans", folded, judge(folded.mean == 0),
                   "Share of scans with folded voxels, where the warp is no map of tissue at all."});
   const cw_summary agreement = summary_of(t["agreement_of_directions"]);
   list.push_back(

@@ -18,7 +18,7 @@ std::string percent(double share, int digits = 3) {
 // "27 of 30", of those that count.
 std::string share_of(const Json &json, const char *name) {
   const cw_summary s = share_in(json, name);
-  return s.count ? std::to_string(std::lround(s.mean * s.count)) + " of " + std::to_string(s.count) : "none of 0";
+  return s.count ? number(s.mean * s.count, 3) + " of " + std::to_string(s.count) : "none of 0";
 }
 
 void say(Json &list, const char *state, const std::string &text) {

@@ -56,13 +56,13 @@ cw_summary share_summary(const std::vector<double> &participants) {
   double sum = 0;
   for (const double value : participants)
     sum += value;
-  return cw_proportion(static_cast<int>(std::lround(sum)), static_cast<int>(participants.size()));
+  return cw_proportion(sum, static_cast<int>(participants.size()));
 }
 
 cw_summary share_in(const Json &json, const char *name) {
   const Json counts = json.value("counted", Json::object()), value = json.value(name, Json());
   const int n = counts.is_object() ? counts.value(name, json.value("scans", 0)) : 0;
-  return cw_proportion(value.is_number() ? static_cast<int>(std::lround(value.get<double>() * n)) : 0, n);
+  return cw_proportion(value.is_number() ? value.get<double>() * n : 0, n);
 }
 
 void put_share(Json &json, const char *name, const std::vector<SimulatedScan> &scans,
@@ -101,6 +101,8 @@ Json tally(const std::vector<SimulatedScan> &scans) {
       std::count_if(scans.begin(), scans.end(), [](const SimulatedScan &s) { return !s.flipped().has_value(); });
   json["logit_shift"] = mean(each(scans, [](const SimulatedScan &s) { return s.shift(); }));
   json["folded_voxels"] = static_cast<size_t>(std::accumulate(folded.begin(), folded.end(), 0.0));
+  put_share(json, "folded", scans,
+            each(scans, [](const SimulatedScan &s) { return s.record.at("folded_voxels").get<double>() > 0; }));
   json["folded_scans"] = std::count_if(folded.begin(), folded.end(), [](double voxels) { return voxels > 0; });
   for (const char *name : {"cycle_error", "composition_error_mm", "agreement_of_directions", "strain"})
     json[name] = mean(figure(name));

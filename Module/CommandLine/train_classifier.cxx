@@ -216,7 +216,7 @@ void add_train_classifier(Program &program) {
   command
       ->add_option("--wait", request->wait,
                    "Steps that may be added while the scans kept back stay at chance; after each quarter of them it "
-                   "begins again from other weights. Default: 1600, or 0 where --steps is given")
+                   "begins again from other weights (but for --start). Default: 1600, or 0 where --steps is given")
       ->check(CLI::Range(0, 10000000));
   command->add_option("--flip", request->flip, "Left-right flips as augmentation: true or false");
   command

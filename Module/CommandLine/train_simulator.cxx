@@ -200,7 +200,7 @@ void run_train_simulator(Context &context, const SimulatorRequest &request) {
 
   Dataset dataset(context);
   context.check(cw_dataset_load(context, table.get(), &classifiers.preprocessing(), cw_nifti_read, dataset.get()));
-  if (no_better_than_chance(judged_accuracy(context, classifiers, *dataset, division.held_out)))
+  if (!any_better_than_chance(context, classifiers, *dataset, division.held_out))
     context.warn(
         "the classifier tells the held-out scans apart no better than chance: there is nothing that a warp could "
         "explain, and `group` will say so.");

@@ -34,7 +34,7 @@ Json reason(const char *state, const std::string &text) {
 
 Json accuracy_reason(const Json &accuracy) {
   const std::string text = "on " + std::to_string(accuracy.value("n", 0)) +
-                           " held-out scans the classifier's balanced accuracy is " + with_interval(accuracy);
+                           " held-out subjects the classifier's balanced accuracy is " + with_interval(accuracy);
   const cw_summary s = {0, figure(accuracy, "mean"), NAN, figure(accuracy, "low"), figure(accuracy, "high")};
   if (s.low > chance)
     return reason("good", text);
@@ -149,7 +149,7 @@ Json held_out_accuracy(const std::vector<SimulatedScan> &controls, const std::ve
     for (const SimulatedScan &s : scans)
       values.push_back(!on_wanted_side(s.sign(), s.before()));
     const std::vector<double> participants = by_participant(scans, values);
-    return std::pair(static_cast<int>(std::lround(std::accumulate(participants.begin(), participants.end(), 0.0))),
+    return std::pair(std::accumulate(participants.begin(), participants.end(), 0.0),
                      static_cast<int>(participants.size()));
   };
   const auto [of_controls, all_controls] = right(controls);

@@ -63,7 +63,7 @@ TEST_F(Margin, DoesNotDependOnTheLogitsScale) {
 
 TEST_F(Margin, IsTheSmallerOfLearnedAndKeptBack) {
   std::vector<std::pair<float, int>> scans = apart;
-  for (const auto &scan : {std::pair(-1.f, 0), {-2.f, 0}, {2.f, 1}, {3.f, 1}})
+  for (const auto &scan : {std::pair(-1.f, 0), {-1.5f, 0}, {-2.f, 0}, {2.f, 1}, {2.5f, 1}, {3.f, 1}})
     scans.push_back(scan);
   ASSERT_EQ(Choose(scans, 6), CW_OK) << context.message();
   EXPECT_NEAR(margin.distance, 4, 1e-4) << "of those kept back: 2.5 - -1.5";
@@ -73,10 +73,12 @@ TEST_F(Margin, IsTheSmallerOfLearnedAndKeptBack) {
   margin = {0, {0, 0}};
   ASSERT_EQ(Choose(scans, 6), CW_OK);
   EXPECT_NEAR(margin.distance, 10, 1e-4) << "of those learned from";
-  scans.resize(8);
+  scans.resize(6);
+  for (const auto &scan : {std::pair(0.5f, 0), {0.4f, 1}})
+    scans.push_back(scan);
   margin = {0, {0, 0}};
   ASSERT_EQ(Choose(scans, 6), CW_OK);
-  EXPECT_NEAR(margin.distance, 10, 1e-4) << "those kept back hold one group only";
+  EXPECT_NEAR(margin.distance, 10, 1e-4) << "one scan of each group is no median";
 }
 
 TEST_F(Margin, OfOverlappingGroupsIsTheirSpread) {

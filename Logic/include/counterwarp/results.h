@@ -115,16 +115,18 @@ typedef struct cw_summary {
   double mean, sd, low, high;
 } cw_summary;
 cw_summary cw_summarize(const double *values, int count);
-/* Correlation (cw_correlation) of the mean of `count` subjects' maps with another map, with the 95 % interval of the bootstrap over subjects
- * (percentiles of 1000 resamples of the context's seed; NaN for one subject; Efron and Tibshirani 1993); sd is NaN.
- * CW_ERROR_ARGUMENT without maps or samples, CW_ERROR_NUMERIC for NaN or Inf, CW_ERROR_MEMORY. */
+/* Correlation (cw_correlation) of the mean of `count` subjects' maps with another map, with the 95 % interval of the
+ * bootstrap over subjects (percentiles of 1000 resamples of the context's seed; NaN for one subject; Efron and
+ * Tibshirani 1993); sd is NaN. CW_ERROR_ARGUMENT without maps or samples, CW_ERROR_NUMERIC for NaN or Inf,
+ * CW_ERROR_MEMORY. */
 cw_status cw_map_agreement(cw_context *context, const float *const *maps, int count, const float *other, size_t samples,
                            cw_summary *summary);
-/* A share of `count`: mean, and Wilson's 95 % score interval (1927); sd is NaN.  All NaN for a count of 0. */
-cw_summary cw_proportion(int successes, int count);
+/* A share of `count` (successes need not be whole, as where a subject's scans differ): mean, and Wilson's 95 % score
+ * interval (1927); sd is NaN.  All NaN for a count of 0. */
+cw_summary cw_proportion(double successes, int count);
 /* Half the sum of two such shares, as balanced accuracy is: interval from theirs (Zou and Donner, Statistics in
  * Medicine 2008); count is the sum of counts. */
-cw_summary cw_balanced_proportion(int successes_a, int count_a, int successes_b, int count_b);
+cw_summary cw_balanced_proportion(double successes_a, int count_a, double successes_b, int count_b);
 /* Ratio of the means of paired values and its 95 % interval by Fieller's theorem (1954); sd is NaN, and so are the
  * bounds where the denominator's mean cannot be told from 0. */
 cw_summary cw_ratio_of_means(const double *numerator, const double *denominator, int count);
