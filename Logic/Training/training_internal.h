@@ -18,8 +18,8 @@ typedef struct cw_batches {
   int batch;
   bool flip;
   double erase;
-  size_t samples;      /* of one scan */
-  float *noise;        /* bank of standard normal numbers */
+  size_t samples; /* of one scan */
+  float *noise;   /* bank of standard normal numbers */
   int *control, *patient, *scratch;
   int control_count, patient_count;
 } cw_batches;
@@ -44,9 +44,10 @@ typedef struct cw_margin_request {
 
 /* The groups' median logits and their distance, unless that is given (margin->distance above 0): a scan moved so far
  * looks like a typical member of the other group.  Of training scans or of scans kept back (where those are three or
- * more of each group), whichever is less: on scans that it has learned, a classifier's logits are inflated.  Where the groups
- * overlap, so that the distance is below the logits' standard deviation inside the groups (of either set), it is that
- * deviation, and no median is a goal.  CW_ERROR_NUMERIC for logits that are not finite, CW_ERROR_ARGUMENT where they do not differ. */
+ * more of each group), whichever is less: on scans that it has learned, a classifier's logits are inflated.  Where the
+ * groups overlap, so that the distance is below the logits' standard deviation inside the groups (of either set), it is
+ * that deviation, and no median is a goal.  CW_ERROR_NUMERIC for logits that are not finite, CW_ERROR_ARGUMENT where
+ * they do not differ. */
 cw_status cw_choose_margin(cw_context *context, const cw_margin_request *request, cw_margin *margin);
 
 /* The direction for scan n of a plan's batch: 1 (inject) where the classifiers, each in units of its margin, together
