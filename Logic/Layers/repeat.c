@@ -103,7 +103,7 @@ static cw_status pad_infer(cw_context *context, const cw_attributes *a, const cw
       continue;
     if (in[0].d[i] == CW_BATCH)
       return cw_fail(context, CW_ERROR_UNSUPPORTED, "axis %d is the batch, which cannot be padded", i);
-    const int64_t most = a->fill == CW_FILL_REFLECT ? in[0].d[i] - 1 : a->fill == CW_FILL_WRAP ? in[0].d[i] : INT32_MAX;
+    const int64_t most = a->fill == CW_FILL_REFLECT ? in[0].d[i] - 1 : INT32_MAX;
     out->d[i] = in[0].d[i] + a->begin[i] + a->end[i];
     if (out->d[i] < 1 || a->begin[i] > most || a->end[i] > most)
       return cw_fail(context, CW_ERROR_SHAPE, "pads %d and %d do not fit axis %d of %lld samples", a->begin[i],
@@ -123,8 +123,6 @@ static int64_t source(const cw_call *call, int axis, int64_t at) {
       return at < 0 ? -at : 2 * (size - 1) - at;
     case CW_FILL_EDGE:
       return at < 0 ? 0 : size - 1;
-    case CW_FILL_WRAP:
-      return at < 0 ? at + size : at - size;
     default:
       return -1;
   }

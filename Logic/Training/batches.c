@@ -130,7 +130,7 @@ static void erase_box(const cw_batches *b, cw_random *random, float *scan) {
         scan[((size_t)k * size[1] + j) * size[0] + i] = (float)mean;
 }
 
-void cw_batches_draw(const cw_batches *b, uint64_t step, bool augmented, bool erase, float *images, float *labels) {
+void cw_batches_draw(const cw_batches *b, uint64_t step, cw_draw draw, float *images, float *labels) {
   int chosen[1024];
   const int batch = b->batch < 1024 ? b->batch : 1024, controls = batch / 2;
   cw_random random = cw_random_stream(b->seed ^ (step << 8), CW_STREAM_PICK);
@@ -139,9 +139,9 @@ void cw_batches_draw(const cw_batches *b, uint64_t step, bool augmented, bool er
   for (int n = 0; n < batch; n++) {
     const float *scan = b->dataset->samples + (size_t)chosen[n] * b->samples;
     cw_random own = cw_random_stream(b->seed ^ (step << 8) ^ (uint64_t)n << 40, CW_STREAM_AUGMENT);
-    if (augmented) {
+    if (draw != CW_DRAW_PLAIN) {
       augment(b, &own, scan, images + (size_t)n * b->samples);
-      if (erase && cw_random_unit(&own) < b->erase)
+      if (draw == CW_DRAW_ERASED && cw_random_unit(&own) < b->erase)
         erase_box(b, &own, images + (size_t)n * b->samples);
     } else {
       memcpy(images + (size_t)n * b->samples, scan, b->samples * sizeof *images);

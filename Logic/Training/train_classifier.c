@@ -7,9 +7,7 @@ enum { STATISTICS_BATCHES = 8, EVALUATION_BATCH = 16 };
 /* Mean losses: a coin's is ln 2; while that of the scans kept back is above the second, the schedule waits; above the
  * third, the weights may be drawn anew. */
 static const double COIN = 0.6931472, CHANCE = 0.6, HOPELESS = 0.67;
-/* What the trainer's state holds besides: the last loss of the scans kept back, steps that were waited since the
- * weights were drawn, and how often they were drawn anew. */
-enum { LAST_LOSS, WAITED_HERE, DRAWN };
+enum { LAST_LOSS }; /* of the scans kept back, in the trainer's own state */
 static const char stage[] = "training the classifier";
 
 cw_training_options cw_classifier_training_defaults(int size) {
@@ -97,7 +95,7 @@ static cw_status settle_statistics(run *r) {
   for (int k = 0; k < STATISTICS_BATCHES; k++) {
     CW_TRY(cw_trainer_alive(r->context, &r->trainer, stage));
     cw_plan_set_step(r->training, (uint64_t)k);
-    cw_batches_draw(&r->batches, (uint64_t)k, false, false, cw_plan_data(r->training, r->image),
+    cw_batches_draw(&r->batches, (uint64_t)k, CW_DRAW_PLAIN, cw_plan_data(r->training, r->image),
                     cw_plan_data(r->training, r->target));
     cw_plan_forward(r->training);
   }
@@ -144,8 +142,9 @@ static int position(const run *r) {
 static cw_status train_step(run *r, double *loss) {
   cw_plan *plan = r->training;
   const int batch = r->options->batch, at = position(r);
-  cw_batches_draw(&r->batches, (uint64_t)r->trainer.step, true, at >= r->options->steps / 2,
-                  cw_plan_data(plan, r->image), cw_plan_data(plan, r->target));
+  cw_batches_draw(&r->batches, (uint64_t)r->trainer.step,
+                  at < r->options->steps / 2 ? CW_DRAW_AUGMENTED : CW_DRAW_ERASED, cw_plan_data(plan, r->image),
+                  cw_plan_data(plan, r->target));
   cw_plan_set_step(plan, (uint64_t)r->trainer.step);
   cw_plan_forward(plan);
   *loss = 0;
@@ -159,11 +158,8 @@ static cw_status train_step(run *r, double *loss) {
   cw_plan_backward(plan);
   cw_trainer_adam(&r->trainer, plan, r->map, cw_one_cycle(r->options->learning_rate, at, r->options->steps),
                   cw_context_threads(r->context));
-  double *state = r->trainer.extra;
-  if (at == cw_one_cycle_top(r->options->steps) && state[LAST_LOSS] > CHANCE && r->trainer.waited < r->options->wait) {
-    r->trainer.waited++;
-    state[WAITED_HERE]++;
-  }
+  r->trainer.waited += at == cw_one_cycle_top(r->options->steps) && r->trainer.extra[LAST_LOSS] > CHANCE &&
+                       r->trainer.waited < r->options->wait;
   r->trainer.step++;
   return CW_OK;
 }
@@ -173,12 +169,11 @@ static cw_status train_step(run *r, double *loss) {
 static cw_status draw_again(run *r) {
   cw_trainer *t = &r->trainer;
   if (!r->options->wait || r->options->start || t->extra[LAST_LOSS] <= HOPELESS ||
-      position(r) != cw_one_cycle_top(r->options->steps) || t->extra[WAITED_HERE] < 0.25 * r->options->wait ||
+      position(r) != cw_one_cycle_top(r->options->steps) || t->waited - t->begun < 0.25 * r->options->wait ||
       t->step > r->options->wait)
     return CW_OK;
   cw_graph *fresh;
-  t->extra[DRAWN]++;
-  const uint64_t seed = r->options->seed + ((uint64_t)t->extra[DRAWN] << 32);
+  const uint64_t seed = r->options->seed + ((uint64_t)t->step << 32);
   CW_TRY(cw_network_classifier(r->context, r->dataset->preprocessing.grid.size[0], seed, &fresh));
   const cw_status status = start_from(r->context, fresh, r->network);
   cw_graph_free(r->context, fresh);
@@ -186,7 +181,6 @@ static cw_status draw_again(run *r) {
   memset(t->second, 0, t->values * sizeof *t->second);
   t->waited = t->begun = t->step;
   t->stale = 0;
-  t->extra[WAITED_HERE] = 0;
   cw_warn(r->context, "the classifier is still at chance after %d steps; it begins again from other weights.", t->step);
   return status;
 }

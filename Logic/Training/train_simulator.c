@@ -285,7 +285,7 @@ static void train_judge(run *r) {
 static cw_status train_step(run *r, terms *t) {
   cw_plan *plan = r->training;
   const int batch = r->options->common.batch, step = r->trainer.step;
-  cw_batches_draw(&r->batches, (uint64_t)step, false, false, cw_plan_data(plan, r->g.image), r->labels);
+  cw_batches_draw(&r->batches, (uint64_t)step, CW_DRAW_PLAIN, cw_plan_data(plan, r->g.image), r->labels);
   classify(r, cw_plan_data(plan, r->g.image));
   set_directions(r, plan);
   cw_plan_set_step(plan, (uint64_t)step);
@@ -310,7 +310,7 @@ static cw_status settle_statistics(run *r) {
   const cw_value image = cw_graph_input_at(r->simulator, 0), direction = cw_graph_input_at(r->simulator, 1);
   for (int k = 0; k < STATISTICS_BATCHES; k++) {
     CW_TRY(cw_trainer_alive(r->context, &r->trainer, stage));
-    cw_batches_draw(&r->batches, (uint64_t)k, false, false, cw_plan_data(r->statistics, image), r->labels);
+    cw_batches_draw(&r->batches, (uint64_t)k, CW_DRAW_PLAIN, cw_plan_data(r->statistics, image), r->labels);
     classify(r, cw_plan_data(r->statistics, image));
     for (int n = 0; n < r->options->common.batch; n++)
       cw_plan_data(r->statistics, direction)[n] = direction_of(r, n);

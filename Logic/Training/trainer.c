@@ -295,13 +295,15 @@ cw_status cw_trainer_resume(cw_context *context, cw_trainer *t) {
   return status;
 }
 
+static const double RISE = 0.3; /* share of the steps */
+
 int cw_one_cycle_top(int steps) {
-  return (int)ceil(0.3 * steps);
+  return (int)ceil(RISE * steps);
 }
 
 /* One cycle (Smith 2018): up to twice the rate over 30 % of the steps, then down to nearly nothing, along cosines. */
 double cw_one_cycle(double rate, int step, int steps) {
-  const double top = 2 * rate, low = top / 25, end = low / 1e4, rise = 0.3 * steps, pi = 3.14159265358979323846;
+  const double top = 2 * rate, low = top / 25, end = low / 1e4, rise = RISE * steps, pi = 3.14159265358979323846;
   if (step < rise)
     return low + (top - low) * 0.5 * (1 - cos(pi * step / rise));
   return end + (top - end) * 0.5 * (1 + cos(pi * (step - rise) / (steps - rise)));

@@ -28,9 +28,11 @@ typedef struct cw_batches {
 cw_status cw_batches_create(cw_context *context, const cw_dataset *dataset, const cw_split *split,
                             const cw_training_options *options, cw_batches *batches);
 void cw_batches_free(cw_context *context, cw_batches *batches);
-/* A balanced batch for a step: images [batch][...], labels 0/1.  With augment: shifts by up to one voxel, left-right
- * flips (if asked for), gain within 10 %, noise of 2 % of the scale; with erase boxes set to the mean. */
-void cw_batches_draw(const cw_batches *batches, uint64_t step, bool augment, bool erase, float *images, float *labels);
+/* Scans as they are; with shifts by up to one voxel, left-right flips (if asked for), gain within 10 % and noise of 2 %
+ * of the scale; or with boxes set to the mean besides. */
+typedef enum cw_draw { CW_DRAW_PLAIN, CW_DRAW_AUGMENTED, CW_DRAW_ERASED } cw_draw;
+/* A balanced batch for a step: images [batch][...], labels 0/1. */
+void cw_batches_draw(const cw_batches *batches, uint64_t step, cw_draw draw, float *images, float *labels);
 
 /* ---- the margin ---- */
 

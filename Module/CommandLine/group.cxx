@@ -23,41 +23,48 @@ void need_one_model(const std::vector<SimulatedScan> &simulations, const std::st
                       " and " + s.scan.id + " differ); give each a folder of its own.");
 }
 
-// Mean and t of -log J, the log of tissue volume's change, on the model's grid.
-void write_maps(Context &context, const std::vector<SimulatedScan> &simulations, const std::string &direction,
-                const Path &out, const std::vector<std::string> &others, Json &json) {
-  const cw_grid grid = grid_of(simulations[0].record.at("model_grid"));
-  context.check(cw_grid_check(context, &grid));
-  std::vector<Volume> carried;  // of each participant: the mean of its scans
-  std::map<std::string, std::pair<size_t, int>> participants;
+// -log J, the log of tissue volume's change, of each participant (the mean of its scans) on the model's grid.
+std::vector<Volume> participant_maps(Context &context, const std::vector<SimulatedScan> &simulations,
+                                     const std::string &direction, const cw_grid &grid) {
+  const size_t samples = cw_grid_samples(&grid);
+  std::vector<Volume> maps;
+  std::map<std::string, std::pair<size_t, int>> participants;  // which map, of how many scans
   const int n = static_cast<int>(simulations.size());
   for (int i = 0; i < n; i++) {
     const SimulatedScan &s = simulations[i];
     context.part("Maps (" + direction + ")", i, n);
-    Volume map(context);
+    Volume map(context), on_model(context);
     context.check(cw_nifti_read(context, s.file("logjacobian").c_str(), map.get()));
     for (size_t v = 0; v < cw_grid_samples(&map->grid); v++)
       map->data[v] = -map->data[v];
     std::optional<cw_affine> to_scan;
     if (s.record.at("transform_lps").is_array())
       to_scan = affine_of(s.record.at("transform_lps"));
-    Volume on_model(context);
     context.check(cw_volume_create(context, &grid, 1, on_model.get()));
     context.check(cw_volume_resample_mean(context, map.get(), pointer(to_scan), on_model.get()));
-    const auto [at, first] = participants.try_emplace(s.scan.participant, carried.size(), 0);
+    const auto [at, first] = participants.try_emplace(s.scan.participant, maps.size(), 0);
     at->second.second++;
     if (first)
-      carried.push_back(std::move(on_model));
+      maps.push_back(std::move(on_model));
     else
-      for (size_t v = 0; v < cw_grid_samples(&grid); v++)
-        carried[at->second.first]->data[v] += on_model->data[v];
+      for (size_t v = 0; v < samples; v++)
+        maps[at->second.first]->data[v] += on_model->data[v];
   }
   context.whole();
   for (const auto &[name, own] : participants)
-    for (size_t v = 0; v < cw_grid_samples(&grid); v++)
-      carried[own.first]->data[v] /= static_cast<float>(own.second);
+    for (size_t v = 0; own.second > 1 && v < samples; v++)
+      maps[own.first]->data[v] /= static_cast<float>(own.second);
+  return maps;
+}
+
+// Mean and t over participants.
+void write_maps(Context &context, const std::vector<SimulatedScan> &simulations, const std::string &direction,
+                const Path &out, const std::vector<std::string> &others, Json &json) {
+  const cw_grid grid = grid_of(simulations[0].record.at("model_grid"));
+  context.check(cw_grid_check(context, &grid));
+  const std::vector<Volume> participants = participant_maps(context, simulations, direction, grid);
   std::vector<const float *> maps;
-  for (const Volume &map : carried)
+  for (const Volume &map : participants)
     maps.push_back(map->data);
   Volume mean(context), t(context);
   context.check(cw_volume_create(context, &grid, 1, mean.get()));

@@ -52,13 +52,6 @@ std::vector<double> by_participant(const std::vector<SimulatedScan> &scans, cons
   return sum;
 }
 
-cw_summary share_summary(const std::vector<double> &participants) {
-  double sum = 0;
-  for (const double value : participants)
-    sum += value;
-  return cw_proportion(sum, static_cast<int>(participants.size()));
-}
-
 cw_summary share_in(const Json &json, const char *name) {
   const Json counts = json.value("counted", Json::object()), value = json.value(name, Json());
   const int n = counts.is_object() ? counts.value(name, json.value("scans", 0)) : 0;

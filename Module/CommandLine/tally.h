@@ -11,9 +11,6 @@ std::string yes_no(const std::optional<bool> &answer);
 
 // The mean of each participant's values, in order of first appearance; values that are not finite are left out.
 std::vector<double> by_participant(const std::vector<SimulatedScan> &scans, const std::vector<double> &values);
-// A share over participants, with its interval.
-cw_summary share_summary(const std::vector<double> &participants);
-
 // A share (values 0, 1, or NaN where a scan does not count) under its name, and in "counted" of how many participants.
 void put_share(Json &json, const char *name, const std::vector<SimulatedScan> &scans,
                const std::vector<double> &values);

@@ -90,8 +90,11 @@ bool find_model(Context &context, const std::string &file, const SimulatedScan &
   if (!file.empty()) {
     need_file(file, "the model");
     context.check(cw_model_read(context, file.c_str(), model.get()));
-    if (model->kind == CW_MODEL_SIMULATOR && fingerprint(file) != print)
-      throw Failure(file + ": is not the simulator that the simulations were made with.");
+    if (model->kind == CW_MODEL_SIMULATOR) {
+      if (fingerprint(file) != print)
+        throw Failure(file + ": is not the simulator that the simulations were made with.");
+      return true;
+    }
     const double logit = logit_of(context, *model, simulation.scan, simulation.scan.image);
     if (std::abs(logit - simulation.before()) > 1e-3 * (1 + std::abs(simulation.before())))
       throw Failure(file + ": gives " + simulation.scan.id + " a logit of " + number(logit) +

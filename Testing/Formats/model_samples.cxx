@@ -8,6 +8,7 @@
 #include "counterwarp/onnx.h"
 #include "counterwarp/random.h"
 #include "counterwarp/training.h"
+#include "Graph/window.h"
 
 void check(cw_context *context, cw_status status) {
   if (status != CW_OK)
@@ -79,16 +80,6 @@ struct Builder {
     return node(op, name, inputs, cw_attributes_default());
   }
 };
-
-cw_attributes window(int kernel, int stride, int pad) {
-  cw_attributes a = cw_attributes_default();
-  for (int i = 0; i < 3; i++) {
-    a.kernel[i] = kernel;
-    a.stride[i] = stride;
-    a.pads[i] = a.pads[i + 3] = pad;
-  }
-  return a;
-}
 
 // Field of everything: experts routed by input and direction, then by direction alone, and a taper.
 cw_value everything_field(Builder &b, cw_value image, cw_value direction) {

@@ -290,8 +290,6 @@ inline Tensor pad(const Tensor &x, const cw_attributes &a) {
           p = p < 0 ? -p : 2 * size - 2 - p;
       else if (a.fill == CW_FILL_EDGE)
         p = std::max<int64_t>(0, std::min(p, size - 1));
-      else if (a.fill == CW_FILL_WRAP)
-        p = (p + size) % size;
       if (p < 0 || p >= size)
         return Index();
       at[i] = p;

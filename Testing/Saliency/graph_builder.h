@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "counterwarp/graph.h"
+#include "Graph/window.h"
 
 namespace example {
 
@@ -30,15 +30,6 @@ class GraphBuilder {
     cw_attributes a = cw_attributes_default();
     a.shape = CW_SHAPE(CW_BATCH, features);
     return node(CW_OP_RESHAPE, "flat", {x}, a);
-  }
-  static cw_attributes window(int kernel, int stride, int pad) {
-    cw_attributes a = cw_attributes_default();
-    for (int i = 0; i < 3; i++) {
-      a.kernel[i] = kernel;
-      a.stride[i] = stride;
-      a.pads[i] = a.pads[i + 3] = pad;
-    }
-    return a;
   }
 
   cw_graph *graph = nullptr;

@@ -40,7 +40,7 @@ class Builder : public example::GraphBuilder {
                 a);
   }
   cw_value conv(const std::string &name, cw_value x, int out, int kernel = 3, int stride = 1) {
-    return conv(name, x, out, Builder::window(kernel, stride, kernel / 2));
+    return conv(name, x, out, window(kernel, stride, kernel / 2));
   }
   cw_value norm_relu(const std::string &name, cw_value x) {
     const int64_t c = cw_value_shape(graph, x)->d[1];
@@ -63,7 +63,7 @@ class Builder : public example::GraphBuilder {
 
 void residual(Builder &b) {
   cw_value x = b.norm_relu("stem", b.conv("stem", b.image, 8, 7, 2));
-  x = b.node(CW_OP_MAX_POOL, "pool", {x}, Builder::window(3, 2, 1));
+  x = b.node(CW_OP_MAX_POOL, "pool", {x}, window(3, 2, 1));
   cw_value y = b.conv("a2", b.norm_relu("a1", b.conv("a1", x, 8)), 8);
   x = b.node(CW_OP_RELU, "a.relu", {b.node(CW_OP_ADD, "a.add", {y, x})});
   y = b.conv("b2", b.norm_relu("b1", b.conv("b1", x, 16, 3, 2)), 16);
@@ -72,7 +72,7 @@ void residual(Builder &b) {
 }
 
 void dense(Builder &b) {
-  cw_attributes pool = Builder::window(2, 2, 0);
+  cw_attributes pool = window(2, 2, 0);
   cw_value x = b.node(CW_OP_MAX_POOL, "pool", {b.norm_relu("stem", b.conv("stem", b.image, 16))}, pool);
   for (int i = 0; i < 3; i++) {
     const std::string name = "d" + std::to_string(i);
@@ -87,18 +87,18 @@ void dense(Builder &b) {
 /* Convolutions without padding, with gaps, in groups and padded at one end; windows that overlap; gates that lie
  * apart, constants of every channel. */
 void mixed(Builder &b) {
-  cw_value x = b.conv("valid", b.image, 16, Builder::window(3, 1, 0));
+  cw_value x = b.conv("valid", b.image, 16, window(3, 1, 0));
   x = b.node(CW_OP_PRELU, "prelu", {x, b.parameter("slope", CW_SHAPE(16, 1, 1, 1), 0.1, 0.4)});
-  cw_attributes a = Builder::window(3, 1, 2);
+  cw_attributes a = window(3, 1, 2);
   a.dilation[0] = a.dilation[1] = a.dilation[2] = 2;
   a.groups = 2;
   x = b.conv("gaps", x, 16, a);
   const cw_value gate = b.node(CW_OP_SIGMOID, "gate", {b.conv("gate.conv", x, 16, 1)});
   x = b.node(CW_OP_MUL, "gated", {x, gate});
-  a = Builder::window(4, 3, 0);
+  a = window(4, 3, 0);
   a.pads[0] = a.pads[4] = 2;
   x = b.node(CW_OP_LEAKY_RELU, "leaky", {b.conv("thirds", x, 16, a)});
-  a = Builder::window(3, 2, 1);
+  a = window(3, 2, 1);
   a.count_pads = true;
   x = b.node(CW_OP_AVERAGE_POOL, "average", {x}, a);
   b.finish(b.node(CW_OP_ADD, "sum", {x, b.parameter("offset", CW_SHAPE(1, 16, 1, 1, 1), -1, 1)}));

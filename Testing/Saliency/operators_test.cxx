@@ -85,12 +85,12 @@ void modern(Builder &b) {
   std::copy(order, order + 5, a.order);
   x = b.node(CW_OP_CONCAT, "both", {x, b.node(CW_OP_TRANSPOSE, "turned", {x}, a)});
   x = b.node(CW_OP_CONV_TRANSPOSE, "up", {x, b.stored("up.w", {16, 4, 2, 2, 2}, 0.3), b.stored("up.b", {4}, 0.2)},
-             Builder::window(2, 2, 0));
+             window(2, 2, 0));
   a = cw_attributes_default();
   a.alpha = 0;
   a.beta = 6;
   x = b.node(CW_OP_CLIP, "relu6", {x}, a);
-  x = b.node(CW_OP_AVERAGE_POOL, "down", {x}, Builder::window(6, 6, 0));
+  x = b.node(CW_OP_AVERAGE_POOL, "down", {x}, window(6, 6, 0));
   x = b.dense("fc1", b.flat(x, 256), 256, 16);
   const cw_value bent = b.node(CW_OP_ERF, "erf", {b.node(CW_OP_DIV, "scaled", {x, b.number("root", 1.41421356f)})});
   x = b.node(CW_OP_MUL, "gelu", {x, b.node(CW_OP_ADD, "raised", {bent, b.number("one", 1)})});
@@ -168,8 +168,8 @@ TEST(Operators, RectifiersInAnotherGuise) {
   TestContext context;
   const auto network = [&](Builder &b, const std::function<cw_value(const std::string &, cw_value)> &rectify) {
     cw_value x = rectify("r1", b.conv("c1", b.image, 1, 8));
-    x = rectify("r2", b.conv("c2", b.node(CW_OP_MAX_POOL, "pool", {x}, Builder::window(2, 2, 0)), 8, 8));
-    x = b.flat(b.node(CW_OP_AVERAGE_POOL, "down", {x}, Builder::window(3, 3, 0)), 64);
+    x = rectify("r2", b.conv("c2", b.node(CW_OP_MAX_POOL, "pool", {x}, window(2, 2, 0)), 8, 8));
+    x = b.flat(b.node(CW_OP_AVERAGE_POOL, "down", {x}, window(3, 3, 0)), 64);
     b.finish(b.dense("fc2", rectify("r3", b.dense("fc1", x, 64, 16)), 16, 2));
   };
   Builder relu(context), prelu(context), clip(context);

@@ -10,21 +10,10 @@ import sys
 
 import numpy as np
 
-try:
-    import slicer
-    import vtk
-    from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
-except ImportError as error:
-    print("skipped:", error)
-    sys.exit(77)
+from checks import check, failures, slicer_core
 
-failures = []
-
-
-def check(fine, what):
-    print("ok   " if fine else "FAIL ", what)
-    if not fine:
-        failures.append(what)
+slicer, vtk = slicer_core()
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy  # noqa: E402 (it may not be there)
 
 
 def image_of(samples):

@@ -17,19 +17,14 @@ import tempfile
 import time
 import xml.etree.ElementTree as tree
 
+from checks import check, failures
+
 samples, counterwarp, modules = sys.argv[1:]
 # Parameters and their parts that Slicer's parser knows (ModuleDescriptionParser.cxx).
 KINDS = {"integer", "boolean", "float", "double", "string", "string-enumeration", "file", "directory", "image",
          "transform"}
 PARTS = {"name", "flag", "longflag", "label", "description", "default", "channel", "index", "constraints", "element"}
 HEAD = ["category", "title", "description", "version", "documentation-url", "license", "contributor"]
-failures = []
-
-
-def check(fine, what):
-    print("ok   " if fine else "FAIL ", what)
-    if not fine:
-        failures.append(what)
 
 
 def describe(module):

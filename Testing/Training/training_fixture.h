@@ -65,6 +65,24 @@ inline void MeanClassifier(cw_context *context, double slope, double offset, cw_
   ASSERT_EQ(cw_graph_output(context, *graph, *logit), CW_OK);
 }
 
+/* A host like TestContext that stops work at its call number `left` of progress. */
+struct StoppingContext {
+  explicit StoppingContext(int calls) : left(calls) {
+    cw_context_options options = {};
+    options.threads = 2;
+    options.seed = 42;
+    options.user = this;
+    options.progress = [](void *user, const char *, double) {
+      return static_cast<StoppingContext *>(user)->left-- > 0;
+    };
+    EXPECT_EQ(cw_context_create(&options, &context), CW_OK);
+  }
+  ~StoppingContext() { cw_context_free(context); }
+  operator cw_context *() { return context; }
+  int left;
+  cw_context *context = nullptr;
+};
+
 /* A folder of its own for one test's files. */
 struct Folder {
   Folder() {

@@ -158,25 +158,11 @@ TEST(TrainClassifier, ResumesToTheSameBits) {
     const std::string checkpoint = folder("state");
     cw_training_options options = Short(5);
     options.checkpoint = checkpoint.c_str();
-    int calls = 0;
-    struct Stop {
-      int *calls, at;
-    } user = {&calls, stop};
-    cw_context_options co = {};
-    co.threads = 2;
-    co.seed = 42;
-    co.user = &user;
-    co.progress = [](void *u, const char *, double) {
-      const Stop *s = static_cast<Stop *>(u);
-      return (*s->calls)++ != s->at;
-    };
-    cw_context *context = nullptr;
-    ASSERT_EQ(cw_context_create(&co, &context), CW_OK);
+    StoppingContext context(stop);
     cw_graph *graph = nullptr;
     const cw_status status = cw_train_classifier(context, &balls.dataset, &balls.split, &options, &graph, nullptr);
     EXPECT_EQ(status, CW_ERROR_CANCELLED);
     EXPECT_EQ(graph, nullptr);
-    cw_context_free(context);
     options.resume = true;
     EXPECT_EQ(Classifier(balls, options, 1), straight) << "stopped at call " << stop;
   }
@@ -268,18 +254,10 @@ TEST_F(TrainSimulator, SameBitsOnAnyThreadsAndAfterAStop) {
     Folder folder;
     const std::string checkpoint = folder("state");
     options.common.checkpoint = checkpoint.c_str();
-    int left = 3;
-    cw_context_options co = {};
-    co.threads = 2;
-    co.seed = 42;
-    co.user = &left;
-    co.progress = [](void *u, const char *, double) { return (*static_cast<int *>(u))-- > 0; };
-    cw_context *stopping = nullptr;
-    ASSERT_EQ(cw_context_create(&co, &stopping), CW_OK);
+    StoppingContext stopping(3);
     cw_graph *simulator = nullptr;
     EXPECT_EQ(cw_train_simulator(stopping, &balls.dataset, &balls.split, classifier, &options, &simulator, nullptr),
               CW_ERROR_CANCELLED);
-    cw_context_free(stopping);
     options.common.resume = true;
     EXPECT_EQ(Run(options, 2), straight) << (all ? "with a discriminator" : "plain");
   }
@@ -305,16 +283,8 @@ TEST(TrainClassifier, WaitsWhileTheLossStaysAtChance) {
   EXPECT_NE(context.warnings[0].find("after 5 steps"), std::string::npos) << context.warnings[0];
   options.checkpoint = checkpoint.c_str();
   options.resume = true;
-  int left = 60;
-  cw_context_options stop = {};
-  stop.threads = 2;
-  stop.seed = 42;
-  stop.user = &left;
-  stop.progress = [](void *u, const char *, double) { return (*static_cast<int *>(u))-- > 0; };
-  cw_context *stopping = nullptr;
-  ASSERT_EQ(cw_context_create(&stop, &stopping), CW_OK);
+  StoppingContext stopping(60);
   EXPECT_EQ(cw_train_classifier(stopping, &balls.dataset, &balls.split, &options, &again, nullptr), CW_ERROR_CANCELLED);
-  cw_context_free(stopping);
   ASSERT_EQ(cw_train_classifier(context, &balls.dataset, &balls.split, &options, &again, &summary), CW_OK)
       << context.message();
   EXPECT_EQ(summary.steps, 18);

@@ -18,6 +18,7 @@
 
 #include "fixture.h"
 #include "panel_host.h"
+#include "parts.h"
 #include "qCounterwarpEngine.h"
 #include "qCounterwarpPanel.h"
 #include "qCounterwarpRegionTable.h"
@@ -37,12 +38,9 @@ class HostTest : public QObject {
 
   template <class T>
   T *part(const char *name) {
-    T *found = panel_->findChild<T *>(QLatin1String(name));
-    if (!found)
-      qFatal("no %s", name);
-    return found;
+    return widgets_test::part_of<T>(panel_.get(), name);
   }
-  QString message() { return part<QLabel>("messageLabel")->isVisible() ? part<QLabel>("messageLabel")->text() : ""; }
+  QString message() { return widgets_test::message_of(panel_.get()); }
   qCounterwarpRegionTable *table() { return part<qCounterwarpRegionTable>("regionTable"); }
   qCounterwarpEngine *engine() { return panel_->findChild<qCounterwarpEngine *>(); }
   void rest() { QTRY_VERIFY_WITH_TIMEOUT(!panel_->isBusy(), kPatience); }

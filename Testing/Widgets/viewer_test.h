@@ -10,6 +10,7 @@
 #include <QtTest>
 
 #include "fixture.h"
+#include "parts.h"
 #include "qCounterwarpViewer.h"
 
 namespace widgets_test {
@@ -20,12 +21,9 @@ class ViewerTest : public QObject {
  protected:
   template <class T>
   T *part(const char *name) {
-    T *found = viewer_->findChild<T *>(QLatin1String(name));
-    if (!found)
-      qFatal("no %s", name);
-    return found;
+    return part_of<T>(viewer_.get(), name);
   }
-  QString message() { return part<QLabel>("messageLabel")->isVisible() ? part<QLabel>("messageLabel")->text() : ""; }
+  QString message() { return message_of(viewer_.get()); }
   qCounterwarpPanel *panel() { return viewer_->panel(); }
   QSlider *slider() { return part<QSlider>("strengthSlider"); }
   // A user's choice in a box: by keyboard, which emits activated().

@@ -139,8 +139,8 @@ cw_status cw_onnx_read_gather(cw_onnx_reader *r, const CwOnnx__NodeProto *node) 
   return CW_OK;
 }
 
-/* Pads that wrap around: along each axis a gather of the samples in turn.  Files hold them so (the writer's operator
- * set has no other way), and what is read back then computes the same bits, backward too. */
+/* Pads that wrap around: along each axis a gather of the samples in turn, as the writer's operator set has no other
+ * way. */
 static cw_status wrap(cw_onnx_reader *r, const CwOnnx__NodeProto *node, const cw_attributes *pads, cw_value x) {
   int last = CW_MAX_RANK - 1;
   while (!pads->begin[last] && !pads->end[last])
@@ -194,21 +194,20 @@ cw_status cw_onnx_read_pad(cw_onnx_reader *r, const CwOnnx__NodeProto *node) {
     a.end[axis] = (int)pads[listed + i];
     nothing = nothing && !pads[i] && !pads[listed + i];
   }
+  const bool around = cw_onnx_attribute_is(node, "mode", "wrap", false);
   if (cw_onnx_attribute_is(node, "mode", "constant", true))
     a.fill = CW_FILL_CONSTANT;
   else if (cw_onnx_attribute_is(node, "mode", "reflect", false))
     a.fill = CW_FILL_REFLECT;
   else if (cw_onnx_attribute_is(node, "mode", "edge", false))
     a.fill = CW_FILL_EDGE;
-  else if (cw_onnx_attribute_is(node, "mode", "wrap", false))
-    a.fill = CW_FILL_WRAP;
-  else
+  else if (!around)
     return cw_onnx_refuse(r, node, "mode should be constant, reflect, edge or wrap");
   if (nothing) {
     cw_onnx_define(r, node, 0, x);
     return CW_OK;
   }
-  if (a.fill == CW_FILL_WRAP)
+  if (around)
     return wrap(r, node, &a, x);
   return cw_onnx_give(r, node, CW_OP_PAD, &a, &x, 1);
 }

@@ -97,38 +97,8 @@ static cw_status write_slice(cw_onnx_writer *w, const cw_node_view *n, const cha
   return cw_onnx_add_node(w, "Slice", n->name, inputs, 5) ? CW_OK : CW_ERROR_MEMORY;
 }
 
-/* Pads that wrap around, which Pad has from operator set 19 on: along each axis a Gather of the samples in turn. */
-static cw_status write_wrap(cw_onnx_writer *w, const cw_node_view *n, const char *x) {
-  const cw_shape *from = cw_value_shape(w->graph, n->inputs[0]), *to = cw_value_shape(w->graph, n->output);
-  int last = -1;
-  for (int i = 0; i < from->rank; i++)
-    last = n->attributes->begin[i] || n->attributes->end[i] ? i : last;
-  if (last < 0)
-    return cw_onnx_add_node(w, "Identity", n->name, &x, 1) ? CW_OK : CW_ERROR_MEMORY;
-  for (int i = 0; i <= last; i++) {
-    if (!n->attributes->begin[i] && !n->attributes->end[i])
-      continue;
-    const int64_t count = to->d[i], size = from->d[i];
-    const char *list = cw_onnx_take_text(&w->arena, "%s/wrap %d", n->name, i);
-    const char *y = i == last ? n->name : cw_onnx_take_text(&w->arena, "%s/wrapped %d", n->name, i);
-    int64_t *indices = cw_onnx_take(&w->arena, (size_t)count, sizeof *indices);
-    if (!list || !y || !indices)
-      return CW_ERROR_MEMORY;
-    for (int64_t k = 0; k < count; k++)
-      indices[k] = ((k - n->attributes->begin[i]) % size + size) % size;
-    CW_TRY(cw_onnx_add_tensor(w, list, CW_ONNX_INT64, 1, &count, indices));
-    const char *const inputs[2] = {x, list};
-    CwOnnx__NodeProto *node = cw_onnx_add_node(w, "Gather", y, inputs, 2);
-    if (!node)
-      return CW_ERROR_MEMORY;
-    CW_TRY(cw_onnx_put_int(w, node, "axis", i));
-    x = y;
-  }
-  return CW_OK;
-}
-
 static cw_status write_pad(cw_onnx_writer *w, const cw_node_view *n, const char *const *in) {
-  static const char *const modes[] = {"constant", "reflect", "edge", "wrap"};
+  static const char *const modes[] = {"constant", "reflect", "edge"};
   const int rank = cw_value_shape(w->graph, n->inputs[0])->rank;
   const char *inputs[3] = {in[0], NULL, NULL};
   int64_t pads[2 * CW_MAX_RANK];
@@ -136,8 +106,6 @@ static cw_status write_pad(cw_onnx_writer *w, const cw_node_view *n, const char 
     pads[i] = n->attributes->begin[i];
     pads[rank + i] = n->attributes->end[i];
   }
-  if (n->attributes->fill == CW_FILL_WRAP)
-    return write_wrap(w, n, in[0]);
   CW_TRY(put_list(w, n, "pads", pads, 2 * (int64_t)rank, &inputs[1]));
   CW_TRY(put_number(w, n, "value", n->attributes->alpha, &inputs[2]));
   CwOnnx__NodeProto *node = cw_onnx_add_node(w, "Pad", n->name, inputs, 3);

@@ -115,9 +115,8 @@ typedef enum cw_operator {
   CW_OP_COUNT
 } cw_operator;
 
-/* What Pad puts around: a number, the sample mirrored at the border (which is not repeated), the border, the other end.
- */
-typedef enum cw_fill { CW_FILL_CONSTANT, CW_FILL_REFLECT, CW_FILL_EDGE, CW_FILL_WRAP } cw_fill;
+/* What Pad puts around: a number, the sample mirrored at the border (which is not repeated), the border. */
+typedef enum cw_fill { CW_FILL_CONSTANT, CW_FILL_REFLECT, CW_FILL_EDGE } cw_fill;
 
 /* Where output sample o of a resize lies in the input (ONNX's coordinate_transformation_mode). */
 typedef enum cw_sampling {
